@@ -1,0 +1,51 @@
+# Everything sets itself up: a machine needs Python 3.11 or newer and its package index, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SOURCES := builder proxies spaces store leaderboard conf tests bench
+BENCHMARK ?= runs/demo
+
+.PHONY: demo test leaderboard lint format bench gpu-check clean
+
+## demo: build a small real benchmark on the CPU and print its ranking
+demo: $(INSTALLED)
+	$(BIN)/python -m builder experiment=demo root=$(BENCHMARK)
+
+## test: run every test that this machine can run
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+## leaderboard: open the page on what was built
+leaderboard: $(INSTALLED)
+	$(BIN)/python -m leaderboard $(BENCHMARK)
+
+## lint: format, lint and types, without changing a file
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+
+## format: format the code
+format: $(INSTALLED)
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+## bench: seconds of every proxy beside a forward and backward pass
+bench: $(INSTALLED)
+	$(BIN)/python -m bench.proxies
+
+## gpu-check: every proxy on the CPU against the GPU
+gpu-check: $(INSTALLED)
+	$(BIN)/python -m bench.gpu_check
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name yours with make PYTHON=python3.12 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e ".[build,app,dev]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) runs build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

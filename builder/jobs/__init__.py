@@ -1,0 +1,1 @@
+"""Jobs: each reads tables and writes tables, and none calls another. A job is one file here with a `run`."""

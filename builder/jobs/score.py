@@ -1,0 +1,93 @@
+"""Compute proxies on freshly initialised networks into the table of scores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from tqdm import tqdm
+
+import proxies
+import spaces
+from builder import plan
+from builder.provenance import Run
+from builder.seeds import derive_seed
+from builder.settings import Settings
+from builder.tasks import Task
+from spaces import Architecture
+from store.write import part_name, write_part
+
+
+def run(settings: Settings, run: Run) -> None:
+    """Score every architecture by every proxy asked for, seed by seed, and write what is not there yet.
+
+    A network's initial weights and a proxy's own draws depend on (arch_id, task, seed) alone, the
+    mini-batches on (task, seed): the same row comes out in whatever order, beside whatever other proxies.
+    """
+    names = proxies.names() if settings.proxies.names == ["all"] else list(settings.proxies.names)
+    needed = proxies.batches_needed(names)
+    task, wanted = Task(settings.task), settings.score
+    chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
+    for seed in wanted.seeds:
+        todo = _missing(run, task.name, seed, chosen, names)
+        found: Counter[str] = Counter()
+        if todo:
+            batches = task.batches(needed, wanted.batch_size, seed)
+            batches = [(images.to(run.device), labels.to(run.device)) for images, labels in batches]
+        with tqdm(
+            total=len(todo), desc=f"score {task.name} seed {seed}", unit="arch", disable=not todo
+        ) as bar:
+            for block in plan.blocks(todo, wanted.block):
+                rows = []
+                for architecture, absent in block:
+                    rows += _score(architecture, absent, batches, task, seed, run, wanted.batch_size)
+                    bar.update()
+                keys = [(row["arch_id"], row["proxy"]) for row in rows]
+                name = part_name(settings.space.name, task.name, f"seed{seed}", keys=keys)
+                write_part(run.root, "scores", rows, name)
+                found.update(row["status"] for row in rows)
+        summary = ", ".join(f"{count} {status}" for status, count in sorted(found.items())) or "nothing to do"
+        print(
+            f"score: {len(chosen)} architectures x {len(names)} proxies on {task.name}, "
+            f"seed {seed}: {summary}"
+        )
+
+
+def _score(
+    architecture: Architecture,
+    names: list[str],
+    batches: list[Any],
+    task: Task,
+    seed: int,
+    run: Run,
+    batch_size: int,
+) -> list[dict[str, Any]]:
+    """Return the rows of one architecture."""
+    draw = derive_seed(architecture.arch_id, task.name, seed)
+    network = spaces.get(architecture.space).build(architecture, seed=draw, **task.shape).to(run.device)
+    return [
+        {
+            "arch_id": architecture.arch_id,
+            "task": task.name,
+            "proxy": name,
+            "seed": seed,
+            **vars(score),
+            "batch_size": batch_size,
+            "image_size": task.settings.image_size,
+            "run_id": run.id,
+        }
+        for name, score in proxies.compute(names, network, batches, seed=draw).items()
+    ]
+
+
+def _missing(
+    run: Run, task: str, seed: int, chosen: list[Architecture], names: list[str]
+) -> list[tuple[Architecture, list[str]]]:
+    """Return the architectures that lack scores, each with the proxies it lacks."""
+    keys = [
+        {"arch_id": a.arch_id, "task": task, "proxy": name, "seed": seed} for a in chosen for name in names
+    ]
+    absent: dict[str, list[str]] = {}
+    for key in plan.missing(run.root, "scores", keys):
+        absent.setdefault(key["arch_id"], []).append(key["proxy"])
+    return [(a, absent[a.arch_id]) for a in chosen if a.arch_id in absent]

@@ -1,0 +1,49 @@
+"""What a job has to do: the architectures it is about, and what of them the tables do not have yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from builder.errors import BuilderError
+from spaces import Architecture
+from store import Benchmark
+
+T = TypeVar("T")
+
+
+def architectures(root: Path, space: str, first: int | None = None) -> list[Architecture]:
+    """Return a space's architectures in the order of their sample, then of their ids.
+
+    first: only so many.
+
+    Raises BuilderError when the table has none.
+    """
+    hint = f"Run job=sample space={space} root={root} first, or import published accuracies."
+    if not (root / "architectures").is_dir():
+        raise BuilderError(f"No architectures in {root}. {hint}")
+    with Benchmark.open(root) as benchmark:
+        if space not in benchmark.spaces():
+            raise BuilderError(f"No architectures of {space} in {root}. {hint}")
+        table = benchmark.architectures(space).sort_by(
+            [("sample_seed", "ascending"), ("sample_index", "ascending"), ("arch_id", "ascending")]
+        )
+    found = [Architecture(space, genome) for genome in table["genome"].to_pylist()]
+    return found[:first]
+
+
+def missing(root: Path, table: str, keys: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those of the keys that the table has no row of, in their order. A failed row counts as there."""
+    keys = list(keys)
+    if not keys or not root.is_dir():
+        return keys
+    with Benchmark.open(root) as benchmark:
+        return benchmark.missing(table, pa.Table.from_pylist(keys)).to_pylist()
+
+
+def blocks(items: Sequence[T], size: int) -> list[tuple[T, ...]]:
+    """Cut work into blocks: each is one part file, and what a kill can cost."""
+    return [tuple(items[start : start + size]) for start in range(0, len(items), size)]

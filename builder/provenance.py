@@ -1,0 +1,103 @@
+"""Who wrote a row: every job is a run, recorded with its configuration, code, packages and machine."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from builder.settings import Settings
+from store import Benchmark, StoreError, write_part
+
+_PACKAGES = ("vit-zero-bench", "torch", "numpy", "scipy", "pyarrow", "duckdb", "datasets", "pillow")
+
+
+class Run:
+    """A job at work: its row in `runs` is written when it begins and again when it ends.
+
+    job:      the job's name.
+    settings: all it is told.
+    device:   where its networks run.
+
+    The id is made of what decides the rows (job, settings, code, packages, machine), so that a run that was
+    killed goes on under its own id.
+    """
+
+    def __init__(self, job: str, settings: Settings, device: torch.device) -> None:
+        config = {name: value for name, value in asdict(settings).items() if name not in ("jobs", "root")}
+        self.root = Path(settings.root)
+        self.device = device
+        self._row: dict[str, Any] = {
+            "job": job,
+            "config": json.dumps(config, sort_keys=True),
+            "commit": _commit(),
+            "packages": json.dumps(_versions(), sort_keys=True),
+            "host": platform.node(),
+            "device": _device_name(device),
+        }
+        text = "\n".join(str(value) for value in self._row.values())
+        self.id = hashlib.blake2b(text.encode()).hexdigest()[:16]
+
+    def __enter__(self) -> Run:
+        """Write the row of a run that has begun; one that goes on keeps when it first began."""
+        self._started = self._first_start() or datetime.now(UTC)
+        self._write("running", None)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        """Write how it ended."""
+        self._write("done" if kind is None else "failed", datetime.now(UTC))
+
+    def _write(self, status: str, ended: datetime | None) -> None:
+        row = {"run_id": self.id, **self._row, "started": self._started, "ended": ended, "status": status}
+        write_part(self.root, "runs", [row], self.id)
+
+    def _first_start(self) -> datetime | None:
+        if not (self.root / "runs" / f"{self.id}.parquet").exists():
+            return None
+        try:
+            with Benchmark.open(self.root) as benchmark:
+                found = benchmark.sql(f"SELECT started FROM runs WHERE run_id = '{self.id}'")
+        except StoreError:
+            return None  # whatever is wrong with the tables, the job that reads them will say
+        return found["started"][0].as_py() if len(found) else None
+
+
+def _commit() -> str | None:
+    """Return the commit of the code, with + behind it where the code differs; None outside a checkout."""
+    folder = Path(__file__).parent.parent
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", *command], cwd=folder, capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if changes else "")
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    return f"{device.type}: {platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"

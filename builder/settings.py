@@ -1,0 +1,211 @@
+"""What a run is told, typed: Hydra checks every configuration against it. `conf/` holds the values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from builder.errors import BuilderError
+
+
+def _at_least(least: float, section: str, **values: float | None) -> None:
+    for name, value in values.items():
+        if value is not None and value < least:
+            raise BuilderError(f"{section}{name} is {value}, expected at least {least:g}.")
+
+
+@dataclass
+class SpaceSettings:
+    """Which space; the shape of its networks is the task's."""
+
+    name: str
+
+
+@dataclass
+class Columns:
+    """The names of a source's columns; a split column only where one file holds several splits."""
+
+    image: str = "image"
+    label: str = "label"
+    split: str | None = None
+
+
+@dataclass
+class Splits:
+    """What the source calls the split to train on and the split to test on; no test: carved from train."""
+
+    train: str = "train"
+    test: str | None = "test"
+
+
+@dataclass
+class TaskSettings:
+    """A data set with a target: where its images come from, how they are cut and shown to a network."""
+
+    name: str
+    title: str
+    classes: int
+    image_size: int
+    patch_size: int
+    channels: int
+    mean: list[float]
+    std: list[float]
+    licence: str
+    citation: str
+    hub: str | None = None
+    revision: str | None = None
+    builtin: str | None = None
+    path: str | None = None
+    columns: Columns = field(default_factory=Columns)
+    splits: Splits = field(default_factory=Splits)
+    split_seed: int = 0
+    validation_fraction: float = 0.1
+    test_fraction: float = 0.0
+    flip: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no run can use."""
+        _at_least(1, "task.", classes=self.classes, image_size=self.image_size, patch_size=self.patch_size)
+        _at_least(0, "task.", validation_fraction=self.validation_fraction, test_fraction=self.test_fraction)
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise BuilderError("task.validation_fraction and task.test_fraction leave no images to train on.")
+        if not len(self.mean) == len(self.std) == self.channels:
+            raise BuilderError(
+                f"task.mean and task.std need one number for each of {self.channels} channels; "
+                f"got {len(self.mean)} and {len(self.std)}."
+            )
+
+
+@dataclass
+class Recipe:
+    """How weights are trained. Every field changes the result, so every field is part of the recipe's id."""
+
+    name: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    warmup_epochs: float
+    label_smoothing: float
+    shift: int
+    clip_norm: float
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no run can use."""
+        _at_least(1, "protocol.recipe.", epochs=self.epochs, batch_size=self.batch_size)
+        _at_least(0, "protocol.recipe.", learning_rate=self.learning_rate, shift=self.shift)
+
+
+@dataclass
+class Where:
+    """Which rows of a table count: those whose column has this value; null: all."""
+
+    column: str | None = None
+    value: str | None = None
+
+
+@dataclass
+class Published:
+    """A table of published accuracies: which file, which columns, and whose numbers they are."""
+
+    path: str
+    accuracy: str
+    genome: dict[str, str]
+    source: str
+    recipe: str
+    scale: float = 100.0
+    where: Where = field(default_factory=Where)
+
+
+@dataclass
+class ProtocolSettings:
+    """How an accuracy is got: `supernet` and `scratch` have a recipe, `published` has a table."""
+
+    name: str
+    recipe: Recipe | None = None
+    published: Published | None = None
+
+
+@dataclass
+class ProxySettings:
+    """Which proxies; the one word `all` means every one of the registry."""
+
+    names: list[str]
+
+
+@dataclass
+class SampleSettings:
+    """How many architectures, drawn with which seed, within which numbers of parameters."""
+
+    n: int
+    seed: int
+    params_low: float | None = None
+    params_high: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no run can use."""
+        _at_least(1, "sample.", n=self.n)
+
+
+@dataclass
+class AccuracySettings:
+    """Training seeds, how many architectures (null: all), and how many a part file holds."""
+
+    seeds: list[int]
+    architectures: int | None
+    block: int
+    checkpoint_seconds: float
+    evaluation_batch_size: int
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no run can use."""
+        sizes = {"block": self.block, "evaluation_batch_size": self.evaluation_batch_size}
+        _at_least(1, "accuracy.", architectures=self.architectures, **sizes)
+
+
+@dataclass
+class ScoreSettings:
+    """Seeds, mini-batch, how many architectures (null: all), and how many a part file holds."""
+
+    seeds: list[int]
+    batch_size: int
+    architectures: int | None
+    block: int
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no run can use."""
+        _at_least(1, "score.", batch_size=self.batch_size, architectures=self.architectures, block=self.block)
+
+
+@dataclass
+class RankSettings:
+    """Bootstrap draws and their seed; whose scores, when not the task's own."""
+
+    draws: int
+    seed: int
+    scores_from: str | None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no run can use."""
+        _at_least(1, "rank.", draws=self.draws)
+
+
+@dataclass
+class Settings:
+    """Everything one command is told."""
+
+    jobs: list[str]
+    root: str
+    device: str
+    threads: int | None
+    space: SpaceSettings
+    task: TaskSettings
+    protocol: ProtocolSettings
+    proxies: ProxySettings
+    sample: SampleSettings
+    accuracy: AccuracySettings
+    score: ScoreSettings
+    rank: RankSettings
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no run can use."""
+        _at_least(1, "", threads=self.threads)

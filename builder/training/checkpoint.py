@@ -1,0 +1,37 @@
+"""Checkpoints that are whole or not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from builder.errors import BuilderError
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint to a temporary name, force it to disk, and give it its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
+    """Return a checkpoint's content, None if there is none. Only tensors and plain values are unpickled.
+
+    Left-overs of a killed writer beside it are removed.
+    """
+    for left_over in path.parent.glob(f".{path.name}.*.tmp"):
+        left_over.unlink()
+    if not path.exists():
+        return None
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        raise BuilderError(f"Checkpoint {path} cannot be read ({error}). Delete it to train anew.") from None

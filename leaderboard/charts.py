@@ -1,0 +1,124 @@
+"""The charts, drawn with Altair. They draw numbers and compute none."""
+
+import math
+
+import altair as alt
+import pandas as pd
+
+# Okabe and Ito's blue for proxies; controls are grey and hollow, so that the two differ without colour too.
+PROXY, CONTROL = "#0072B2", "#8a8f98"
+KINDS = ["proxy", "control"]
+LINE, TEXT = "#9aa3ad", "#52606d"
+ROW, FRAME = 23, 82  # pixels of one proxy, and of legend and axis around them
+TITLE = {"anchor": "start", "fontSize": 15, "subtitleFontSize": 12, "subtitleColor": TEXT, "offset": 8}
+LEGEND = alt.Legend(orient="top", title=None, symbolSize=75, offset=2)
+
+# What the genes are called in a sentence.
+NAMES = {"embed_dim": "width", "depth": "depth", "params": "params"}
+
+
+def height(proxies: int) -> int:
+    """Pixels that the intervals of so many proxies take; never so few that the scatter beside is squeezed."""
+    return max(400, ROW * proxies + FRAME)
+
+
+def intervals(ranking: pd.DataFrame, picked: str | None) -> alt.LayerChart:
+    """rho of every proxy with its 95 % interval, best first; the picked proxy is underlaid.
+
+    ranking: rows of store.rank.RANKING with a rho, and the column `kind`: proxy or control
+
+    A click on a row selects its proxy, under the name `picked`.
+    """
+    controls = list(ranking.loc[ranking["kind"] == "control", "proxy"])
+    hue = alt.condition(f"indexof({controls}, datum.value) >= 0", alt.value(CONTROL), alt.value(TEXT))
+    axis = alt.Axis(title=None, labelColor=hue, labelLimit=220, ticks=False, domain=False, labelPadding=8)
+    paint = alt.Scale(domain=KINDS, range=[PROXY, CONTROL])
+    base = alt.Chart(ranking).encode(
+        y=alt.Y("proxy:N", sort=list(ranking["proxy"]), axis=axis, scale=alt.Scale(padding=0.2)),
+        color=alt.Color("kind:N", scale=paint, legend=None),
+        tooltip=[
+            alt.Tooltip("proxy:N"),
+            alt.Tooltip("rank:Q"),
+            *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("rho", "low", "high")),
+            *(alt.Tooltip(f"{name}:Q", format=",") for name in ("n", "failed", "unscored")),
+        ],
+    )
+    rho = alt.X("rho:Q", title="Spearman's rho with accuracy", axis=alt.Axis(format=".1f", tickCount=8))
+    # Invisible, over the whole row: a click need not meet the small point.
+    row = base.mark_rect(opacity=0, cursor="pointer").add_params(
+        alt.selection_point("picked", fields=["proxy"], on="click", toggle=False)
+    )
+    under = base.transform_filter(alt.datum.proxy == picked).mark_rect(color=PROXY, opacity=0.09)
+    zero = alt.Chart(pd.DataFrame({"rho": [0.0]})).mark_rule(color=LINE).encode(x="rho:Q")
+    line = base.mark_rule(strokeWidth=3, opacity=0.5, strokeCap="round").encode(x="low:Q", x2="high:Q")
+    filling = alt.Scale(domain=KINDS, range=[PROXY, "#ffffff"])
+    point = base.mark_point(size=75, strokeWidth=2, opacity=1).encode(
+        x=rho,
+        fill=alt.Fill("kind:N", scale=filling, legend=LEGEND),
+        stroke=alt.Stroke("kind:N", scale=paint, legend=LEGEND),
+        color=alt.Undefined,
+    )
+    number = base.mark_text(align="left", dx=8, fontSize=12).encode(
+        x=alt.value("width"), text=alt.Text("rho:Q", format=".2f")
+    )
+    return (
+        alt.layer(under.encode(color=alt.value(PROXY)), zero, line, point, number, row)
+        .resolve_scale(color="independent")
+        .properties(height=height(len(ranking)), padding={"right": 10})
+        .configure_view(strokeWidth=0)
+    )
+
+
+def scatter(
+    points: pd.DataFrame, colour: str, log: bool, title: str, subtitle: str, height: int
+) -> alt.Chart:
+    """Score against accuracy, a point an architecture.
+
+    points: columns score, accuracy, params, arch_id and perhaps embed_dim, depth
+    colour: the column that colours the points
+    """
+    values = sorted(points[colour].unique())
+    few = len(values) <= 8  # steps of a legend can still be told apart
+    hue = alt.Color(
+        f"{colour}:{'O' if few else 'Q'}",
+        scale=alt.Scale(scheme="viridis"),
+        legend=alt.Legend(
+            orient="top",
+            title=NAMES.get(colour, colour),
+            titleOrient="left" if few else "top",
+            format="~s" if colour == "params" else "d",
+            offset=2,
+        ),
+    )
+    genes = [gene for gene in ("embed_dim", "depth") if gene in points]
+    scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=False, padding=12)
+    return (
+        alt.Chart(points, title=alt.Title(title, subtitle=subtitle, **TITLE))
+        .mark_circle(size=50, opacity=0.75)
+        .encode(
+            x=alt.X("score:Q", scale=scale, title="score", axis=alt.Axis(format=number(points), tickCount=6)),
+            y=alt.Y("accuracy:Q", scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(format="~%")),
+            color=hue,
+            tooltip=[
+                alt.Tooltip("arch_id:N", title="arch_id"),
+                alt.Tooltip("params:Q", format=","),
+                *(alt.Tooltip(f"{gene}:Q", title=NAMES[gene]) for gene in genes),
+                alt.Tooltip("accuracy:Q", format=".2%"),
+                alt.Tooltip("score:Q", format=".5~g"),
+            ],
+        )
+        .properties(height=height)
+        .configure_view(strokeWidth=0)
+    )
+
+
+def number(points: pd.DataFrame) -> str:
+    """How to write the ticks of the scores: with an exponent where plain digits would not fit."""
+    largest = points["score"].abs().max()
+    return "~s" if 1e-3 <= largest < 1e12 else ".1~e"
+
+
+def wide(points: pd.DataFrame) -> bool:
+    """Whether the scores span so many orders of magnitude that a linear axis shows only the largest."""
+    least, most = points["score"].min(), points["score"].max()
+    return bool(least > 0) and math.log10(most) - math.log10(least) > 3

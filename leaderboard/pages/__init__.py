@@ -1,0 +1,1 @@
+"""The pages of the leaderboard, one a file; `app.py` lists them."""

@@ -1,0 +1,99 @@
+"""Questions to the benchmark, each answered once: the answers are kept until a part file changes.
+
+A connection is opened for each question and closed after it, so that no run that writes is ever in the way.
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from store import TABLES, Benchmark
+
+# Parts of a benchmark: how many, and when the newest was written. A changed benchmark has another stamp.
+Stamp = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which accuracies and which scores meet in a ranking.
+
+    scores_from: task whose images the scores were computed on
+    params:      smallest and largest parameter count, both included; None leaves that side open
+    """
+
+    space: str
+    task: str
+    protocol: str
+    recipe: str
+    scores_from: str
+    params: tuple[int | None, int | None] = (None, None)
+
+
+def path() -> Path:
+    """Folder of the benchmark: the argument that `vitzero-leaderboard` started the page with."""
+    return Path(sys.argv[1] if len(sys.argv) > 1 else "runs/demo")
+
+
+def stamp(root: Path) -> Stamp:
+    """Number of part files and the newest time of writing, in nanoseconds."""
+    times = [part.stat().st_mtime_ns for table in TABLES for part in (root / table).rglob("*.parquet")]
+    return len(times), max(times, default=0)
+
+
+def sql(query: str) -> pd.DataFrame:
+    """The answer to a DuckDB query over the benchmark's views."""
+    return _sql(path(), stamp(path()), query)
+
+
+def ranking(filters: Filters) -> pd.DataFrame:
+    """Every proxy of the benchmark in the ranking of `filters`; the columns are `store.rank.RANKING`."""
+    return _ranking(path(), stamp(path()), filters)
+
+
+def points(filters: Filters, proxy: str) -> pd.DataFrame:
+    """Score and accuracy of each architecture, one row for each proxy seed.
+
+    Columns arch_id, seed, score, accuracy, params, and embed_dim and depth where the genome has them. An
+    architecture on which the proxy failed has no row.
+    """
+    return _points(path(), stamp(path()), filters, proxy)
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def _sql(root: Path, stamp: Stamp, query: str) -> pd.DataFrame:
+    with Benchmark.open(root) as benchmark:
+        return benchmark.sql(query).to_pandas()
+
+
+@st.cache_data(show_spinner="Resampling the architectures for the intervals", max_entries=200)
+def _ranking(root: Path, stamp: Stamp, filters: Filters) -> pd.DataFrame:
+    with Benchmark.open(root) as benchmark:
+        # Asked for by name, a proxy without scores here is a row of nulls instead of no row.
+        return benchmark.rank(**vars(filters), proxies=benchmark.proxies()).to_pandas()
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def _points(root: Path, stamp: Stamp, filters: Filters, proxy: str) -> pd.DataFrame:
+    with Benchmark.open(root) as benchmark:
+        accuracy = benchmark.accuracy(filters.task, filters.protocol, filters.recipe, filters.space)
+        scores = benchmark.scores(filters.scores_from, proxy, filters.space)
+        architectures = benchmark.architectures(filters.space).to_pandas()
+    found = (
+        scores.select(["arch_id", "seed", "value"])
+        .to_pandas()
+        .rename(columns={"value": "score"})
+        .merge(accuracy.select(["arch_id", "accuracy"]).to_pandas(), on="arch_id")
+        .merge(architectures[["arch_id", "params", "genome"]], on="arch_id")
+        .dropna(subset=["score", "accuracy"])
+    )
+    least, most = filters.params
+    found = found[found["params"].between(least or 0, most or float("inf"))].reset_index(drop=True)
+    genomes = [json.loads(genome) for genome in found.pop("genome")]
+    for gene in ("embed_dim", "depth"):
+        if genomes and all(isinstance(genome.get(gene), int) for genome in genomes):
+            found[gene] = [genome[gene] for genome in genomes]
+    return found

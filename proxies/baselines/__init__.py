@@ -1,0 +1,1 @@
+"""Controls: what a proxy must beat to be worth its passes."""

@@ -1,0 +1,1 @@
+"""Proxies made of gradients of the loss."""

@@ -1,0 +1,1 @@
+"""Proxies that need no gradients, or none of a loss."""

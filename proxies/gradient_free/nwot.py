@@ -1,0 +1,34 @@
+"""NASWOT: the log-determinant of the kernel of activation patterns."""
+
+import math
+
+import torch
+
+from proxies.probe import Probe
+from proxies.probe.activations import agreement
+from proxies.registry import proxy
+
+
+@proxy(
+    "nwot",
+    principle="expressivity",
+    source="Mellor et al., ICML 2021",
+    data="images",
+    passes=("activations",),
+)
+def nwot(probe: Probe) -> float:
+    """Return log det K, with K[p, q] the number of neurons in which images p and q agree to be active or not.
+
+    Formula: K = sum over activation modules of x x' + (1 - x)(1 - x)', x = (input > 0) flattened, one row an
+    image; score = sum of the logs of K's eigenvalues.
+    Range and direction: real, near batch * log(neurons); -inf, so no score, when K is singular to float64
+    (two images with one pattern, or fewer neurons than images); higher is better.
+    Source: Mellor et al., "Neural Architecture Search without Training", ICML 2021.
+    Deviations: GELU and other activation modules are binarised as ReLU is (a ViT's are its MLPs'). The
+    weights are the given ones: AZ-NAS, TF-TAS and Auto-Prox draw them anew from N(0, 1). Real images, where
+    ports feed noise.
+    """
+    kernel = agreement(probe.activations())  # (batch, batch) float64
+    eigenvalues = torch.linalg.eigvalsh(kernel)  # ascending
+    rounding = torch.finfo(kernel.dtype).eps * len(kernel) * eigenvalues[-1]
+    return -math.inf if eigenvalues[0] <= rounding else eigenvalues.log().sum().item()

@@ -1,0 +1,81 @@
+"""From names of proxies to their scores on one network: the row loop, where a failure becomes a row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from proxies.errors import Status
+from proxies.probe import Batch, Outcome, Probe, attempt
+from proxies.registry import Proxy, get
+
+
+@dataclass(frozen=True)
+class Score:
+    """One value of a proxy, or the reason why there is none.
+
+    value:            the score; None unless status is "ok".
+    status:           "ok", "nan" or "inf" (not finite), "empty" (nothing to measure), "oom", "error".
+    message:          the reason, one line; None when ok.
+    seconds:          price of this proxy alone: the passes it needs and its own part.
+    marginal_seconds: what it added to this run: passes that an earlier proxy had asked for are free.
+    peak_bytes:       most GPU memory in use at a time, beyond what was in use before; None on CPU (not
+                      measured).
+    """
+
+    value: float | None
+    status: Status
+    message: str | None
+    seconds: float
+    marginal_seconds: float
+    peak_bytes: int | None
+
+
+def compute(
+    names: Iterable[str], network: nn.Module, batches: Sequence[Batch], *, seed: int = 0
+) -> dict[str, Score]:
+    """Score one network by several proxies, each pass over the network run once.
+
+    names:   proxies to compute, see `proxies.names()`.
+    network: untrained network, called as network(images) -> logits (batch, classes). Left as it is: weights,
+             buffers, gradients, mode, hooks. It runs in the mode it has, TF32 and autocast off. Drop rates
+             should be 0.
+    batches: pairs of images (batch, channels, height, width), of the network's dtype and device, and labels
+             (batch,) int64 or None; the first one is the mini-batch of proxies that need one. See
+             `batches_needed`.
+    seed:    of everything random in a score.
+
+    Returns a score for every name, in the order given. A proxy that fails fails alone; so does a pass, with
+    the proxies that need it.
+    Raises ProxyError for an unknown name or batches that are malformed.
+    """
+    wanted = [get(name) for name in names]
+    probe = Probe(network, batches, seed)
+    return {proxy.name: _score(proxy, probe) for proxy in wanted}
+
+
+def _score(proxy: Proxy, probe: Probe) -> Score:
+    paid = set(probe.outcomes)
+    passes = {name: probe.run(name) for name in proxy.passes}
+    own = _checked(attempt(lambda: float(proxy.function(probe)), probe.device), proxy.name)
+    peaks = [outcome.peak_bytes for outcome in (*passes.values(), own) if outcome.peak_bytes is not None]
+    return Score(
+        value=own.value,
+        status=own.status,
+        message=own.message,
+        seconds=own.seconds + sum(outcome.seconds for outcome in passes.values()),
+        marginal_seconds=own.seconds + sum(passes[name].seconds for name in passes.keys() - paid),
+        peak_bytes=max(peaks, default=None),
+    )
+
+
+def _checked(outcome: Outcome[float], name: str) -> Outcome[float]:
+    """A value that is not finite is not a score."""
+    value = outcome.value
+    if value is None or math.isfinite(value):
+        return outcome
+    status: Status = "nan" if math.isnan(value) else "inf"
+    return replace(outcome, value=None, status=status, message=f"{name} is {value}")

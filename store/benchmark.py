@@ -1,0 +1,359 @@
+"""Reading a benchmark: DuckDB views over the Parquet parts of a folder, and the questions asked of them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from store import rank as ranking
+from store import schema
+from store.errors import StoreError, unknown
+from store.parts import damaged_part, find_parts
+from store.schema import TABLES, Table
+
+# Nothing may be looked for on the network, nor among the caller's Python variables, while a table is read.
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,
+}
+MISTAKES = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
+
+FINAL_ACCURACIES = """
+CREATE VIEW final_accuracies AS
+WITH final AS (
+    SELECT * FROM accuracies
+    QUALIFY epoch = max(epoch) OVER (PARTITION BY arch_id, task, protocol, recipe, seed, split)
+)
+SELECT space, arch_id, task, protocol, recipe, split, avg(accuracy ORDER BY seed) AS accuracy,
+       stddev_samp(accuracy ORDER BY seed) AS accuracy_std, count(accuracy) AS seeds
+FROM final LEFT JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)
+GROUP BY space, arch_id, task, protocol, recipe, split
+"""
+
+
+class Benchmark:
+    """A benchmark folder, opened for questions. Rows are those of the parts present when it was opened.
+
+    Every table of `store.TABLES` is a SQL view of that name. Where two runs wrote one key, the row of the run
+    that started last counts (then the larger run_id); rows of a run that table `runs` does not know are
+    oldest. `parts.<table>` is the same table with every row ever written and the column `part`, the file it
+    came from. `final_accuracies` is what `accuracy()` selects from. One object may be used from several
+    threads.
+    """
+
+    def __init__(self, path: Path, parts: dict[str, list[Path]]) -> None:
+        self.path = path
+        self._parts = parts
+        self._connection = duckdb.connect(":memory:", config=SETTINGS)
+        self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        try:
+            self._define_views()
+        except duckdb.Error as error:
+            raise self._trouble(error) from None
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open the benchmark in a folder.
+
+        path: folder with a subfolder per table; a missing table is an empty one
+
+        Raises StoreError when there is no benchmark, or a part is damaged, of another schema version or
+        without a column. Only footers are read; pages damaged behind a whole footer are told by the query
+        that meets them.
+        """
+        root = Path(path)
+        return cls(root, find_parts(root))
+
+    def close(self) -> None:
+        """Free DuckDB's memory. Questions asked afterwards fail."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def spaces(self) -> list[str]:
+        """Names of the spaces that have architectures, sorted."""
+        return self._names("SELECT space FROM parts.architectures")
+
+    def tasks(self) -> list[str]:
+        """Names of the tasks that have accuracies or scores, sorted."""
+        return self._names("SELECT task FROM parts.accuracies UNION SELECT task FROM parts.scores")
+
+    def protocols(self) -> list[str]:
+        """Names of the protocols that have accuracies, sorted."""
+        return self._names("SELECT protocol FROM parts.accuracies")
+
+    def recipes(self) -> list[str]:
+        """Names of the recipes that have accuracies, sorted."""
+        return self._names("SELECT recipe FROM parts.accuracies")
+
+    def splits(self) -> list[str]:
+        """Names of the splits that have accuracies, sorted."""
+        return self._names("SELECT split FROM parts.accuracies")
+
+    def proxies(self) -> list[str]:
+        """Names of the proxies that have scores, sorted."""
+        return self._names("SELECT proxy FROM parts.scores")
+
+    def architectures(self, space: str | None = None) -> pa.Table:
+        """Architectures, by space and arch_id: the columns of table architectures.
+
+        space: only this one; None: all. Raises StoreError for an unknown space.
+        """
+        self._check(space=space)
+        return self._query(
+            "SELECT * FROM architectures WHERE $space IS NULL OR space = $space ORDER BY space, arch_id",
+            {"space": space},
+        )
+
+    def accuracy(
+        self,
+        task: str | None = None,
+        protocol: str | None = None,
+        recipe: str | None = None,
+        space: str | None = None,
+        split: str = "test",
+    ) -> pa.Table:
+        """Final accuracies: one row an architecture, task, protocol and recipe.
+
+        task, protocol, recipe, space: only this one; None: all
+        split: part of the data set it was measured on
+
+        Columns space, arch_id, task, protocol, recipe, split; accuracy (fraction 0..1): the mean over
+        training seeds, each at its largest epoch; accuracy_std: sample standard deviation over those seeds,
+        null for one; seeds: how many succeeded, where 0 leaves accuracy null. A training whose last row
+        failed gives nothing, even where earlier epochs succeeded. Raises StoreError for an unknown name.
+        """
+        self._check(task=task, protocol=protocol, recipe=recipe, space=space, split=split)
+        return self._query(
+            """SELECT * FROM final_accuracies
+            WHERE split = $split AND ($task IS NULL OR task = $task)
+              AND ($protocol IS NULL OR protocol = $protocol)
+              AND ($recipe IS NULL OR recipe = $recipe) AND ($space IS NULL OR space = $space)
+            ORDER BY space, task, protocol, recipe, arch_id""",
+            {"task": task, "protocol": protocol, "recipe": recipe, "space": space, "split": split},
+        )
+
+    def scores(self, task: str | None = None, proxy: str | None = None, space: str | None = None) -> pa.Table:
+        """Scores: the column space, then the columns of table scores; failed ones included, with null value.
+
+        task, proxy, space: only this one; None: all. Raises StoreError for an unknown name.
+        """
+        self._check(task=task, proxy=proxy, space=space)
+        return self._query(
+            """SELECT space, scores.*
+            FROM scores LEFT JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)
+            WHERE ($task IS NULL OR task = $task) AND ($proxy IS NULL OR proxy = $proxy)
+              AND ($space IS NULL OR space = $space)
+            ORDER BY space, task, proxy, seed, arch_id""",
+            {"task": task, "proxy": proxy, "space": space},
+        )
+
+    def rank(
+        self,
+        task: str | None = None,
+        protocol: str | None = None,
+        recipe: str | None = None,
+        space: str | None = None,
+        split: str = "test",
+        proxies: Iterable[str] | None = None,
+        scores_from: str | None = None,
+        params: tuple[int | None, int | None] | None = None,
+        draws: int = 1000,
+        seed: int = 0,
+    ) -> pa.Table:
+        """How well each proxy orders the architectures, apart for every space, task, protocol and recipe.
+
+        task, protocol, recipe, space: only this one; None: each of them, never mixed
+        split:       part of the data set the accuracies were measured on
+        proxies:     these, with a row of nulls where one has no scores; None: all that have scores there
+        scores_from: task whose images the scores were computed on; None: the ranked task itself
+        params:      (smallest, largest) parameter count, both included; None leaves a side open
+        draws:       resamples for the interval, 0 or more; 0 leaves it null
+        seed:        seed of the resamples; the same rows and seed give the same interval
+
+        The accuracy of an architecture is as in `accuracy()`. rho is the mean over proxy seeds of Spearman's
+        rho between that seed's scores and the accuracies. An architecture on which the proxy failed is left
+        out of that seed; n is the fewest architectures of any seed, `failed` counts the nulls of all seeds,
+        `unscored` the architectures without any row. rho is null where a seed has fewer than 3 architectures
+        or a constant. Architectures are resampled, the same ones for all proxies of a group, and low..high
+        is the 95 % percentile interval. rho_given_params is null for params itself and for what orders as
+        params does. A sign is never flipped. `store.rank.RANKING` tells each column's meaning. Raises
+        StoreError for an unknown name.
+        """
+        names = None if proxies is None else tuple(dict.fromkeys(proxies))
+        selection = self._selection(task, protocol, recipe, space, split, names, scores_from, params, draws)
+        return ranking.rank(self._query, selection, draws, seed)
+
+    def compare(
+        self,
+        a: str,
+        b: str,
+        task: str | None = None,
+        protocol: str | None = None,
+        recipe: str | None = None,
+        space: str | None = None,
+        split: str = "test",
+        scores_from: str | None = None,
+        params: tuple[int | None, int | None] | None = None,
+        draws: int = 1000,
+        seed: int = 0,
+    ) -> pa.Table:
+        """Whether proxy a orders better than proxy b, on the architectures both scored in every seed.
+
+        a, b: proxies; every other argument as in `rank()`
+
+        One row a space, task, protocol and recipe: rho_a, rho_b, their difference, the 95 % interval of the
+        difference when architectures are resampled for both at once, n, and `separable`: the interval
+        excludes 0. Nulls where fewer than 3 architectures are shared or one is constant. Raises StoreError
+        for an unknown name.
+        """
+        selection = self._selection(task, protocol, recipe, space, split, (a, b), scores_from, params, draws)
+        return ranking.compare(self._query, selection, a, b, draws, seed)
+
+    def missing(self, table: str, keys: pa.Table) -> pa.Table:
+        """Which of the given keys have no row yet, whatever run would write it.
+
+        table: a name in TABLES
+        keys:  Arrow table with the table's key columns; further columns come back with their rows
+
+        Returns the rows of `keys`, in their order, that are not there. A failed row is there. Raises
+        StoreError when a key column is missing.
+        """
+        wanted = schema.table(table)
+        for name in wanted.key:
+            if name not in keys.column_names:
+                raise StoreError(
+                    f"missing({wanted.name!r}): keys have no column {name!r}. Give {', '.join(wanted.key)}."
+                )
+        asked = keys.select(wanted.key).append_column("place", pa.array(range(len(keys)), pa.int64()))
+        found = self._query(
+            f"""SELECT place FROM asked ANTI JOIN parts.{wanted.name} USING ({", ".join(wanted.key)})
+            ORDER BY place""",
+            tables={"asked": asked},
+        )
+        return keys.take(found["place"])
+
+    def sql(self, query: str) -> pa.Table:
+        """The answer to any DuckDB query over the views. Raises StoreError with DuckDB's reason."""
+        return self._query(query)
+
+    def _selection(
+        self,
+        task: str | None,
+        protocol: str | None,
+        recipe: str | None,
+        space: str | None,
+        split: str,
+        proxies: tuple[str, ...] | None,
+        scores_from: str | None,
+        params: tuple[int | None, int | None] | None,
+        draws: int,
+    ) -> ranking.Selection:
+        self._check(task=task, protocol=protocol, recipe=recipe, space=space, split=split)
+        self._check(task=scores_from)
+        known = self.proxies() if proxies is not None else []
+        for proxy in proxies or ():
+            if proxy not in known:
+                raise unknown("proxy", proxy, known)
+        least, most = params or (None, None)
+        if least is not None and most is not None and least > most:
+            raise StoreError(f"params: the window ({least}, {most}) is empty. Give (smallest, largest).")
+        if draws < 0:
+            raise StoreError(f"draws is {draws}. Give 0 or more; 1000 is usual.")
+        return ranking.Selection(task, protocol, recipe, space, split, proxies, scores_from, (least, most))
+
+    def _check(self, **wanted: str | None) -> None:
+        """Raise StoreError for a name this benchmark does not have."""
+        known = {
+            "task": self.tasks,
+            "protocol": self.protocols,
+            "recipe": self.recipes,
+            "space": self.spaces,
+            "split": self.splits,
+            "proxy": self.proxies,
+        }
+        for noun, name in wanted.items():
+            # Without accuracies no split is known, not even the default; the answer is then an empty table.
+            if name is None or (noun == "split" and not self._parts["accuracies"]):
+                continue
+            names = known[noun]()
+            if name not in names:
+                raise unknown(noun, name, names)
+
+    def _names(self, query: str) -> list[str]:
+        return self._query(f"SELECT DISTINCT * FROM ({query}) ORDER BY 1").column(0).to_pylist()
+
+    def _query(
+        self, query: str, parameters: dict[str, Any] | None = None, tables: dict[str, pa.Table] | None = None
+    ) -> pa.Table:
+        """The answer to one statement; `tables` are Arrow tables it may name."""
+        with self._connection.cursor() as cursor:
+            for name, given in (tables or {}).items():
+                cursor.register(name, given)
+            try:
+                answer = cursor.sql(query, params=parameters)
+                if answer is None:
+                    raise StoreError("sql: this statement gives no table. Ask with SELECT.")
+                return answer.to_arrow_table()
+            except duckdb.Error as error:
+                raise self._trouble(error) from None
+
+    def _trouble(self, error: duckdb.Error) -> StoreError:
+        """One line on a failed query: the damaged part if there is one, else DuckDB's own reason."""
+        if not isinstance(error, MISTAKES):
+            for paths in self._parts.values():
+                damage = damaged_part(paths)
+                if damage:
+                    return StoreError(damage)
+        reason = " ".join(str(error).split("\nLINE ")[0].split())
+        return StoreError(f"sql: {reason}")
+
+    def _define_views(self) -> None:
+        self._connection.execute("CREATE SCHEMA parts")
+        for wanted in TABLES.values():
+            self._add_parts(wanted)
+        for wanted in reversed(TABLES.values()):  # runs first: the others ask it for the latest run
+            self._connection.execute(_latest_view(wanted))
+        self._connection.execute(FINAL_ACCURACIES)
+
+    def _add_parts(self, wanted: Table) -> None:
+        """Make `parts.<table>`: every row of every part, or an empty table where there is none."""
+        paths = self._parts[wanted.name]
+        if paths:
+            files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+            columns = ", ".join(wanted.schema.names)
+            self._connection.execute(
+                f"CREATE VIEW parts.{wanted.name} AS SELECT {columns}, filename AS part "
+                f"FROM read_parquet([{files}], filename = true, hive_partitioning = false)"
+            )
+            return
+        empty = wanted.schema.append(pa.field("part", pa.string())).empty_table()
+        self._connection.register("empty", empty)
+        self._connection.execute(f"CREATE TABLE parts.{wanted.name} AS SELECT * FROM empty")
+        self._connection.unregister("empty")
+
+
+def _latest_view(wanted: Table) -> str:
+    """SQL of the view that keeps, for a repeated key, the row of the latest run.
+
+    The file name decides last, so that the answer is the same each time even if one run wrote a key twice.
+    """
+    columns = ", ".join(f"written.{name}" for name in wanted.schema.names)
+    key = ", ".join(f"written.{name}" for name in wanted.key)
+    if wanted.name == "runs":
+        source, order = "", "written.started DESC, written.ended DESC NULLS LAST"
+    else:
+        source = "LEFT JOIN (SELECT run_id, started FROM runs) AS latest ON latest.run_id = written.run_id"
+        order = "latest.started DESC NULLS LAST, written.run_id DESC"
+    return f"""CREATE VIEW {wanted.name} AS SELECT {columns} FROM parts.{wanted.name} AS written {source}
+        QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order}, written.part DESC) = 1"""

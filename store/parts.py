@@ -1,0 +1,80 @@
+"""The part files of a benchmark folder: found, and checked by their footers before any query."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from store.errors import StoreError
+from store.schema import SCHEMA_VERSION, TABLES, Table
+
+REPAIR = "Delete it and run its job again, or fetch it again."
+
+
+def find_parts(root: Path) -> dict[str, list[Path]]:
+    """The part files of each table under `root`, sorted, every footer checked.
+
+    A table without a folder has no parts. Raises StoreError when `root` is not a folder, holds no table at
+    all, or has a part that is damaged, of another schema version or without a column.
+    """
+    if not root.is_dir():
+        raise StoreError(
+            f"No benchmark at {root}: no such folder. Give the folder that holds architectures/, scores/, ..."
+        )
+    if not any((root / name).is_dir() for name in TABLES):
+        raise StoreError(f"No benchmark at {root}: expected at least one of the folders {', '.join(TABLES)}.")
+    parts = {name: sorted((root / name).rglob("*.parquet")) for name in TABLES}
+    for name, paths in parts.items():
+        for path in paths:
+            _check_footer(path, TABLES[name])
+    return parts
+
+
+def damaged_part(parts: list[Path]) -> str | None:
+    """One line on the first part whose pages are unreadable or fail their checksums; None if none."""
+    for path in parts:
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                for group in range(file.num_row_groups):
+                    file.read_row_group(group)
+        except (pa.ArrowException, OSError) as error:
+            return f"{path} is damaged ({_first_line(error)}). {REPAIR}"
+    return None
+
+
+def _check_footer(path: Path, table: Table) -> None:
+    try:
+        found = pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"{path} is not a whole Parquet file ({_first_line(error)}). {REPAIR}") from None
+    about = found.metadata or {}
+    version = about.get(b"schema_version", b"").decode()
+    if version != str(SCHEMA_VERSION):
+        raise StoreError(f"{path} {_version_trouble(version)}")
+    for field in table.schema:
+        place = found.get_field_index(field.name)
+        if place < 0:
+            raise StoreError(
+                f"{path} has no column {field.name!r}. Write {table.name} with store.write_part."
+            )
+        if found.field(place).type != field.type:
+            raise StoreError(
+                f"{path}: column {field.name!r} is {found.field(place).type}, expected {field.type}. "
+                f"Write {table.name} with store.write_part."
+            )
+
+
+def _version_trouble(version: str) -> str:
+    if not version.isdecimal():
+        return "carries no schema version, so it is no part of a benchmark. Write it with store.write_part."
+    if int(version) > SCHEMA_VERSION:
+        return (
+            f"has schema version {version}, this code reads {SCHEMA_VERSION}. Install a newer vit-zero-bench."
+        )
+    return (
+        f"has schema version {version}, this code reads {SCHEMA_VERSION}. Build or fetch the benchmark again."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")

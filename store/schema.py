@@ -1,0 +1,284 @@
+"""The tables of a benchmark: their columns with unit and meaning, their keys, their allowed statuses.
+
+This is the only definition; the writer validates against it and the reader refuses files that differ from it.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from store.errors import unknown
+
+SCHEMA_VERSION = 1
+
+ACCURACY_STATUSES = ("ok", "error")
+SCORE_STATUSES = ("ok", "nan", "inf", "empty", "oom", "error")
+RUN_STATUSES = ("running", "done", "failed")
+
+TEXT = pa.string()
+WHOLE = pa.int64()
+REAL = pa.float64()
+INSTANT = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its name, the columns that identify a row, its Arrow schema, and what `status` may say.
+
+    name:     the folder its part files lie in
+    key:      the columns that are never null and that two facts never share
+    schema:   Arrow schema; each field carries `unit` and `meaning`, the whole carries version and table name
+    statuses: allowed values of the column `status`; empty where the table has no such column
+    measured: the column that holds a number exactly when status is "ok"; None where there is none
+    """
+
+    name: str
+    key: tuple[str, ...]
+    schema: pa.Schema
+    statuses: tuple[str, ...] = ()
+    measured: str | None = None
+
+
+def column(name: str, kind: pa.DataType, unit: str, meaning: str, nullable: bool = False) -> pa.Field:
+    """One column. unit: "text", "JSON", "count", "fraction" (checked: 0..1), "seconds", ...: one word."""
+    return pa.field(name, kind, nullable=nullable, metadata={"unit": unit, "meaning": meaning})
+
+
+def _table(
+    name: str,
+    key: tuple[str, ...],
+    columns: list[pa.Field],
+    statuses: tuple[str, ...] = (),
+    measured: str | None = None,
+) -> Table:
+    about = {"schema_version": str(SCHEMA_VERSION), "table": name}
+    return Table(name, key, pa.schema(columns, metadata=about), statuses, measured)
+
+
+ARCH_ID = column(
+    "arch_id", TEXT, "hex", "identity of the architecture: 16 hex digits of blake2b over space and genome"
+)
+TASK = column("task", TEXT, "name", "data set with a target, an image size and a metric")
+RUN_ID = column("run_id", TEXT, "name", "run that wrote this row; see table runs")
+
+ARCHITECTURES = _table(
+    "architectures",
+    ("arch_id",),
+    [
+        ARCH_ID,
+        column("space", TEXT, "name", "search space the architecture belongs to"),
+        column("genome", TEXT, "JSON", "the choices that make the architecture, canonical: sorted keys"),
+        column(
+            "params",
+            WHOLE,
+            "count",
+            "trainable parameters, with the classifier head of the space's reference task",
+        ),
+        column(
+            "macs",
+            WHOLE,
+            "count",
+            "multiply-accumulates of one forward pass of one image at the space's reference input",
+        ),
+        column(
+            "sample_seed",
+            WHOLE,
+            "seed",
+            "seed of the sampler that drew it; null when imported",
+            nullable=True,
+        ),
+        column(
+            "sample_index",
+            WHOLE,
+            "position",
+            "position in that sample, from 0; null when imported",
+            nullable=True,
+        ),
+        RUN_ID,
+    ],
+)
+
+ACCURACIES = _table(
+    "accuracies",
+    ("arch_id", "task", "protocol", "recipe", "seed", "split", "epoch"),
+    [
+        ARCH_ID,
+        TASK,
+        column(
+            "protocol",
+            TEXT,
+            "name",
+            "how the weights were got: published, supernet, scratch or finetune; never mixed",
+        ),
+        column("recipe", TEXT, "name", "training recipe within the protocol; recipes are never mixed"),
+        column("seed", WHOLE, "seed", "seed of the training"),
+        column("split", TEXT, "name", "part of the data set the accuracy was measured on, such as test"),
+        column(
+            "epoch",
+            WHOLE,
+            "count",
+            "epochs trained when measured; the largest of a training is its final one",
+        ),
+        column(
+            "accuracy",
+            REAL,
+            "fraction",
+            "images classified rightly, top 1; null when status is not ok",
+            nullable=True,
+        ),
+        column(
+            "loss",
+            REAL,
+            "nats",
+            "mean cross-entropy per image; null when not measured or not finite",
+            nullable=True,
+        ),
+        column(
+            "images",
+            WHOLE,
+            "count",
+            "images it was measured on; null when the source does not say",
+            nullable=True,
+        ),
+        column("seconds", REAL, "seconds", "wall time spent to get it; null when imported", nullable=True),
+        column(
+            "source",
+            TEXT,
+            "text",
+            "where the number is from: this project's run, or the published file or paper",
+        ),
+        column("status", TEXT, "status", "ok, or error when the training or measurement failed"),
+        column("message", TEXT, "text", "why it failed; null when it did not", nullable=True),
+        RUN_ID,
+    ],
+    statuses=ACCURACY_STATUSES,
+    measured="accuracy",
+)
+
+SCORES = _table(
+    "scores",
+    ("arch_id", "task", "proxy", "seed"),
+    [
+        ARCH_ID,
+        TASK,
+        column("proxy", TEXT, "name", "zero-cost proxy; higher is meant to be better"),
+        column("seed", WHOLE, "seed", "seed of initial weights, mini-batches and draws"),
+        column(
+            "value",
+            REAL,
+            "score",
+            "what the proxy says, in the proxy's own unit; null when status is not ok",
+            nullable=True,
+        ),
+        column("status", TEXT, "status", "ok, or why there is no value: nan, inf, empty, oom, error"),
+        column("message", TEXT, "text", "the reason in words; null when ok", nullable=True),
+        column(
+            "seconds",
+            REAL,
+            "seconds",
+            "price of this proxy alone: the passes it needs and its own part",
+            nullable=True,
+        ),
+        column(
+            "marginal_seconds",
+            REAL,
+            "seconds",
+            "added cost in this run, where passes were shared; the sum over proxies is the price of all",
+            nullable=True,
+        ),
+        column(
+            "peak_bytes",
+            WHOLE,
+            "bytes",
+            "peak memory of the passes it needs; null when not measured",
+            nullable=True,
+        ),
+        column("batch_size", WHOLE, "count", "images in a mini-batch"),
+        column("image_size", WHOLE, "pixels", "side of the square input image"),
+        RUN_ID,
+    ],
+    statuses=SCORE_STATUSES,
+    measured="value",
+)
+
+LAYERS = _table(
+    "layers",
+    ("arch_id", "task", "seed", "layer"),
+    [
+        ARCH_ID,
+        TASK,
+        column("seed", WHOLE, "seed", "seed of initial weights and mini-batches"),
+        column("layer", TEXT, "name", "dotted name of the layer in the network"),
+        column(
+            "depth_percentile",
+            WHOLE,
+            "decile",
+            "tenth of the depth the layer lies in: 0 at the input, 9 at the output",
+        ),
+        column(
+            "log_sigma_mean",
+            REAL,
+            "log",
+            "mean of the log of the gradients' standard deviation",
+            nullable=True,
+        ),
+        column("log_sigma_std", REAL, "log", "standard deviation of that log", nullable=True),
+        column("params", WHOLE, "count", "trainable parameters of the layer"),
+        RUN_ID,
+    ],
+)
+
+SEARCHES = _table(
+    "searches",
+    ("search_id",),
+    [
+        column("search_id", TEXT, "name", "identity of the search"),
+        column("space", TEXT, "name", "search space that was searched"),
+        TASK,
+        column("strategy", TEXT, "name", "how candidates were proposed, such as random or evolution"),
+        column("ranker", TEXT, "name", "proxy or combiner that ordered the candidates"),
+        column("budget", WHOLE, "count", "architectures the ranker was asked about"),
+        ARCH_ID,
+        column(
+            "accuracy",
+            REAL,
+            "fraction",
+            "accuracy of the architecture found; null when not measured",
+            nullable=True,
+        ),
+        column("seconds", REAL, "seconds", "wall time of the search"),
+        column("device", TEXT, "text", "device it ran on"),
+        RUN_ID,
+    ],
+)
+
+RUNS = _table(
+    "runs",
+    ("run_id",),
+    [
+        column("run_id", TEXT, "name", "identity of the run"),
+        column("job", TEXT, "name", "job that ran: sample, accuracy, score, layers, search, release"),
+        column("config", TEXT, "JSON", "the whole composed configuration"),
+        column("commit", TEXT, "hex", "git commit of the code; null outside a checkout", nullable=True),
+        column("packages", TEXT, "JSON", "version of each package that can change a number"),
+        column("host", TEXT, "name", "machine"),
+        column("device", TEXT, "text", "device the tensors were on"),
+        column(
+            "started", INSTANT, "UTC", "when the run began; of two rows with one key, the later run's counts"
+        ),
+        column("ended", INSTANT, "UTC", "when it ended; null while running or after a kill", nullable=True),
+        column("status", TEXT, "status", "running, done or failed"),
+    ],
+    statuses=RUN_STATUSES,
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table for table in (ARCHITECTURES, ACCURACIES, SCORES, LAYERS, SEARCHES, RUNS)
+}
+
+
+def table(name: str) -> Table:
+    """The table called `name`. Raises StoreError with the closest name when there is none."""
+    if name not in TABLES:
+        raise unknown("table", name, TABLES)
+    return TABLES[name]

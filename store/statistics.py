@@ -1,0 +1,164 @@
+"""Rank statistics on plain arrays: Spearman's rho, Kendall's tau-b, partial rho, bootstrap intervals.
+
+Ranks are kept doubled and centred, 2 * (average rank - mean rank): whole numbers even where values tie, so
+that sums of their products are exact and the same rho comes out in whatever order the rows are added.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Real = NDArray[np.float64]
+
+FEWEST = 3  # rows below which a rank correlation says nothing
+BLOCK = 2**19  # weights held at once while resampling: 4 MB a working array, about a core's cache
+
+
+def spearman(x: Real, y: Real) -> float:
+    """Spearman's rho with average ranks for ties, on the rows where both are finite.
+
+    x, y: (rows,) numbers of any unit
+
+    Returns -1..1, higher is closer to the same order; NaN below 3 rows or when either is constant.
+    Equal to scipy.stats.spearmanr up to rounding.
+    """
+    usable = np.isfinite(x) & np.isfinite(y)
+    if usable.sum() < FEWEST:
+        return float("nan")
+    return float(_correlation(_centred_ranks(x[usable]), _centred_ranks(y[usable])))
+
+
+def kendall(x: Real, y: Real) -> float:
+    """Kendall's tau-b on the rows where both are finite.
+
+    x, y: (rows,) numbers of any unit
+
+    Returns -1..1, higher is closer to the same order; NaN below 3 rows or when either is constant.
+    """
+    from scipy.stats import kendalltau  # imported here: it takes a second, and most readers never ask for tau
+
+    usable = np.isfinite(x) & np.isfinite(y)
+    if usable.sum() < FEWEST or np.ptp(x[usable]) == 0 or np.ptp(y[usable]) == 0:
+        return float("nan")
+    return float(kendalltau(x[usable], y[usable], method="asymptotic").statistic)
+
+
+def partial_spearman(x: Real, y: Real, given: Real) -> float:
+    """Spearman's rho between x and y with the order of `given` held fixed (first-order partial correlation).
+
+    x, y, given: (rows,) numbers of any unit; rows where any is not finite are left out
+
+    Returns -1..1, higher means that x orders y beyond what `given` explains; NaN below 4 rows, when any is
+    constant, or when `given` orders the rows exactly as x or y does.
+    Source: Kendall, Rank Correlation Methods, chapter 8, with Spearman's rho for each pair.
+    """
+    usable = np.isfinite(x) & np.isfinite(y) & np.isfinite(given)
+    if usable.sum() <= FEWEST:
+        return float("nan")
+    ranks = [_centred_ranks(values[usable]) for values in (x, y, given)]
+    xy, xz, yz = (_correlation(ranks[i], ranks[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+    left = (1 - xz**2) * (1 - yz**2)
+    if not left > 1e-12:  # also refuses NaN
+        return float("nan")
+    return float(np.clip((xy - xz * yz) / np.sqrt(left), -1.0, 1.0))
+
+
+def bootstrap_spearman(truth: Real, scores: Real, draws: int, generator: np.random.Generator) -> Real:
+    """Spearman's rho of every score column with the truth in resamples of the rows, the same for all.
+
+    truth:     (rows,) finite accuracies
+    scores:    (rows, columns) scores; NaN where there is none: the row is then left out of that column
+    draws:     number of resamples, each of `rows` rows with replacement
+    generator: source of the resamples
+
+    Returns (draws, columns), each -1..1; NaN in a column of fewer than 3 scores, and in a draw that left
+    fewer than 3 rows or a constant. Ties, which every resample has, get average ranks: a resample is a
+    weight per row, and the average rank of a group of equal values follows from the running sum of weights,
+    so nothing is sorted per draw.
+    """
+    rows = len(truth)
+    result = np.full((draws, scores.shape[1]), np.nan)
+    if rows < FEWEST:
+        return result
+    columns = _grouped_by_missing(truth, scores)
+    for start in range(0, draws, max(1, BLOCK // rows)):
+        block = slice(start, min(draws, start + max(1, BLOCK // rows)))
+        weights = generator.multinomial(rows, np.full(rows, 1 / rows), size=block.stop - block.start)
+        for present, truth_ties, score_ties in columns:
+            used = weights[:, present].astype(np.float64)
+            weighted_truth, spread = _weighted_ranks(truth_ties, used)
+            weighted_truth *= used
+            for column, ties in score_ties:
+                result[block, column] = _weighted_correlation(ties, used, weighted_truth, spread)
+    return result
+
+
+def interval(samples: Real, level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of resampled values, NaN draws left out.
+
+    samples: (draws,) values of a statistic in the resamples
+    level:   share of the draws inside, 0..1
+
+    Returns (low, high) in the statistic's unit; both NaN when no draw is usable.
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, section 13.3.
+    """
+    usable = samples[np.isfinite(samples)]
+    if not len(usable):
+        return float("nan"), float("nan")
+    low, high = np.quantile(usable, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+class _Ties:
+    """Where equal values stand: row order by value, end of each group of equals, and each row's group."""
+
+    def __init__(self, values: Real) -> None:
+        _, self.group, counts = np.unique(values, return_inverse=True, return_counts=True)
+        self.order = np.argsort(self.group, kind="stable")
+        self.ends = np.cumsum(counts) - 1
+
+
+def _grouped_by_missing(
+    truth: Real, scores: Real
+) -> list[tuple[NDArray[np.bool_], _Ties, list[tuple[int, _Ties]]]]:
+    """Columns that miss the same rows, together: they share the ranks of the truth."""
+    masks: dict[bytes, list[int]] = {}
+    finite = np.isfinite(scores)
+    for column in range(scores.shape[1]):
+        masks.setdefault(finite[:, column].tobytes(), []).append(column)
+    groups = []
+    for columns in masks.values():
+        present = finite[:, columns[0]]
+        if present.sum() >= FEWEST:
+            ties = [(column, _Ties(scores[present, column])) for column in columns]
+            groups.append((present, _Ties(truth[present]), ties))
+    return groups
+
+
+def _weighted_ranks(ties: _Ties, weights: Real) -> tuple[Real, Real]:
+    """Doubled centred ranks (draws, rows) in weighted samples, and their weighted sum of squares (draws,)."""
+    reached = np.cumsum(weights[:, ties.order], axis=1)[:, ties.ends]
+    before = np.zeros_like(reached)
+    before[:, 1:] = reached[:, :-1]
+    ranks = reached + before - reached[:, -1:]
+    spread = np.einsum("dg,dg,dg->d", reached - before, ranks, ranks)
+    return ranks[:, ties.group], spread
+
+
+def _weighted_correlation(ties: _Ties, weights: Real, weighted_truth: Real, truth_spread: Real) -> Real:
+    ranks, spread = _weighted_ranks(ties, weights)
+    together = np.einsum("dr,dr->d", ranks, weighted_truth)
+    scale = np.sqrt(spread * truth_spread)
+    scale[weights.sum(axis=1) < FEWEST] = 0.0
+    return np.divide(together, scale, out=np.full_like(scale, np.nan), where=scale > 0)
+
+
+def _centred_ranks(values: Real) -> NDArray[np.int64]:
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return (2 * ends - counts - len(values))[group]
+
+
+def _correlation(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:
+    """Pearson's r of centred whole numbers; the sums are exact below about two million rows."""
+    scale = np.sqrt(float(x @ x) * float(y @ y))
+    return float(x @ y) / scale if scale > 0 else float("nan")

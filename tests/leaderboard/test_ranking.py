@@ -1,0 +1,175 @@
+"""The page "Ranking" over a planted benchmark, without a browser."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from store import Benchmark
+from store.rank import CONTROLS
+from tests.leaderboard.conftest import Open
+from tests.store.planted import CORRELATIONS
+
+SCRATCH = {"space": "autoformer-micro", "task": "digits", "accuracy": "scratch/micro"}
+
+
+def table(page: AppTest) -> pd.DataFrame:
+    assert not page.exception
+    return page.dataframe[0].value
+
+
+def query(page: AppTest) -> dict[str, str]:
+    """The address; the test harness keeps every value in a list."""
+    return {name: value[0] if isinstance(value, list) else value for name, value in page.query_params.items()}
+
+
+def test_the_table_is_the_ranking_of_store(benchmark: Path, visit: Open) -> None:
+    shown = table(visit(benchmark, **SCRATCH))
+    with Benchmark.open(benchmark) as planted:
+        expected = planted.rank("digits", "scratch", "micro", "autoformer-micro").to_pandas()
+    expected = expected[expected["rho"].notna()].reset_index(drop=True)
+    assert shown["proxy"].iloc[0] == "zico"
+    assert set(shown["proxy"].str.removesuffix(" (control)")) == set(CORRELATIONS)
+    for name in ("rho", "low", "high", "tau_b", "rho_given_params"):
+        assert shown[name].equals(expected[name])
+    assert (shown["seconds"] == expected["seconds"] * 1000).all()
+
+
+def test_failures_stay_visible(benchmark: Path, visit: Open) -> None:
+    shown = table(visit(benchmark, **SCRATCH)).set_index("proxy")
+    assert shown.loc["grasp", ["n", "failed"]].tolist() == [57, 6]
+
+
+def test_a_proxy_without_rho_is_listed_apart(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, **SCRATCH)
+    assert "jacobian" not in set(table(page)["proxy"])
+    (apart,) = page.dataframe[1].value.to_dict("records")
+    assert apart == {"proxy": "jacobian", "n": 0, "failed": 60, "unscored": 0, "reason": "it took too much"}
+
+
+def test_a_proxy_scored_elsewhere_only_is_listed_apart(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, space="nasbench201", task="flowers")
+    (apart,) = page.dataframe[1].value.to_dict("records")
+    assert (apart["proxy"], apart["unscored"]) == ("jacobian", 60)
+
+
+def test_controls_are_marked_and_can_be_hidden(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, **SCRATCH)
+    marked = table(page)["proxy"]
+    assert set(marked[marked.str.endswith("(control)")].str.removesuffix(" (control)")) == set(CONTROLS)
+    ranks = table(page).set_index("proxy")["rank"]
+    page.toggle(key="controls").set_value(False).run()
+    shown = table(page)
+    assert query(page)["controls"] == "no"
+    assert set(shown["proxy"]) == set(CORRELATIONS) - set(CONTROLS)
+    assert (shown.set_index("proxy")["rank"] == ranks[shown["proxy"]]).all()
+
+
+def test_an_address_is_written_and_read_back(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, **SCRATCH)
+    page.selectbox(key="task").set_value("flowers").run()
+    page.selectbox(key="scores_from").set_value("digits").run()
+    page.selectbox(key="proxy").set_value("snip").run()
+    page.selectbox(key="seed").set_value(1).run()
+    low, high = page.select_slider(key="params").value
+    page.select_slider(key="params").set_range((low + high) // 20 * 10, high).run()
+    shared = query(page)
+    assert {
+        "task": "flowers",
+        "scores_from": "digits",
+        "proxy": "snip",
+        "seed": "1",
+    }.items() <= shared.items()
+    again = visit(benchmark, **shared)
+    assert query(again) == shared
+    assert not again.warning
+    pd.testing.assert_frame_equal(table(again), table(page))
+
+
+def test_the_window_of_params_restricts(benchmark: Path, visit: Open) -> None:
+    whole = visit(benchmark, **SCRATCH)
+    assert "params" not in query(whole)
+    low, high = whole.select_slider(key="params").value
+    middle = (low + high) // 2
+    half = visit(benchmark, **SCRATCH, params=f"{middle}-")
+    with Benchmark.open(benchmark) as planted:
+        params = planted.architectures("autoformer-micro")["params"].to_pandas()
+    assert query(half)["params"] == f"{middle}-"
+    assert set(table(half).set_index("proxy").drop("grasp")["n"]) == {int((params >= middle).sum())}
+
+
+@pytest.mark.parametrize(
+    "name, value", [("task", "imagenet"), ("seed", "7"), ("controls", "perhaps"), ("params", "big-small")]
+)
+def test_what_an_address_cannot_have_is_told_in_one_line(
+    benchmark: Path, visit: Open, name: str, value: str
+) -> None:
+    page = visit(benchmark, **(SCRATCH | {name: value}))
+    (warning,) = page.warning
+    assert name in warning.value and value in warning.value and "\n" not in warning.value
+    assert query(page).get(name) != value
+    assert not page.run().warning
+    assert len(table(page))
+
+
+def test_an_unknown_name_in_the_address_is_told(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, proxies="snip")
+    assert [warning.value for warning in page.warning] == [
+        "The address sets 'proxies', which is no filter; it is ignored."
+    ]
+    assert "proxies" not in page.query_params
+
+
+def test_an_own_task_is_followed_when_the_task_changes(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, **SCRATCH)
+    page.selectbox(key="task").set_value("flowers").run()
+    assert page.selectbox(key="scores_from").value == "own"
+    with Benchmark.open(benchmark) as planted:
+        expected = planted.rank("flowers", "scratch", "micro", "autoformer-micro", scores_from="flowers")
+    assert table(page)["rho"].iloc[0] == expected["rho"][0].as_py()
+
+
+def test_a_new_part_is_seen_without_a_restart(benchmark: Path, visit: Open, tmp_path: Path) -> None:
+    root = shutil.copytree(benchmark, tmp_path / "copy")
+    page = visit(root, **SCRATCH)
+    assert "snip" in set(table(page)["proxy"])
+    for part in (root / "scores" / "digits").glob("snip-*.parquet"):
+        part.unlink()
+    shown = set(table(page.run())["proxy"])
+    assert "snip" not in shown
+
+
+@pytest.mark.parametrize(
+    "gone, job", [(("architectures", "accuracies", "scores"), "sample"), (("accuracies",), "accuracy")]
+)
+def test_an_unfinished_benchmark_says_what_to_run(
+    benchmark: Path, visit: Open, tmp_path: Path, gone: tuple[str, ...], job: str
+) -> None:
+    root = shutil.copytree(benchmark, tmp_path / "copy")
+    for name in gone:
+        shutil.rmtree(root / name)
+    assert trouble(visit(root)).endswith(f"Run: python -m builder job={job} root={root}")
+
+
+def test_a_benchmark_without_scores_says_what_to_run(benchmark: Path, visit: Open, tmp_path: Path) -> None:
+    root = shutil.copytree(benchmark, tmp_path / "copy")
+    shutil.rmtree(root / "scores")
+    assert "job=score" in trouble(visit(root))
+
+
+def test_a_missing_folder_and_a_damaged_part_are_one_line(
+    benchmark: Path, visit: Open, tmp_path: Path
+) -> None:
+    assert trouble(visit(tmp_path / "nowhere")).startswith("No benchmark at")
+    root = shutil.copytree(benchmark, tmp_path / "copy")
+    next((root / "scores").rglob("*.parquet")).write_bytes(b"half")
+    assert "is not a whole Parquet file" in trouble(visit(root))
+
+
+def trouble(page: AppTest) -> str:
+    assert not page.exception
+    (error,) = page.error
+    assert "\n" not in error.value
+    return error.value

@@ -1,0 +1,203 @@
+"""A failure is one row with its reason; the other rows keep their values."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+import proxies
+from proxies import ProxyError, registry
+from proxies.probe import probe as probe_module
+from tests.proxies.networks import TinyViT, batches, draw, rectifier
+
+ALL = proxies.names()
+CONTROLS = {name for name in ALL if proxies.get(name).control}
+
+
+def statuses(network, data, names=ALL):
+    scores = proxies.compute(names, network, data)
+    for score in scores.values():
+        assert (score.value is None) == (score.status != "ok") == (score.message is not None)
+        assert score.message is None or (score.message and "\n" not in score.message)
+        assert score.seconds >= score.marginal_seconds >= 0
+    return {name: score.status for name, score in scores.items()}
+
+
+def expected(**failed):
+    return {name: failed.get(name, "ok") for name in ALL}
+
+
+def test_nan_weights_are_nan_in_every_score_that_reads_them():
+    network = TinyViT()
+    with torch.no_grad():
+        network.blocks[0].fc1.weight[0, 0] = math.nan
+    assert statuses(network, batches()) == {name: "ok" if name in CONTROLS else "nan" for name in ALL}
+
+
+def test_infinite_activations_are_not_scores():
+    network = TinyViT()
+    with torch.no_grad():
+        network.embed.weight.fill_(1e38)
+    found = statuses(network, batches())
+    assert {name for name in ALL if found[name] == "ok"} <= CONTROLS | {"synflow"}
+
+
+def test_dead_activations():
+    network = rectifier(bias=True)
+    with torch.no_grad():
+        for layer in (network[0], network[3]):
+            layer.weight.zero_()
+            layer.bias.fill_(-1.0)
+    found = statuses(network, batches())
+    assert found["nwot"] == "inf"
+    # Nothing but biases is learned, so that no weight's gradient varies.
+    assert {found["zico"], found["l_swag"], found["l_swag_batch"]} == {"empty"}
+
+
+def test_identical_images():
+    images, labels = batches()[0]
+    same = [(images[:1].repeat(6, 1, 1, 1), labels[:1].repeat(6))] * 2
+    assert statuses(TinyViT(), same) == expected(
+        nwot="inf", zico="empty", l_swag="empty", l_swag_batch="empty"
+    )
+
+
+def test_one_repeated_image_makes_the_kernel_singular():
+    images, labels = batches()[0]
+    images[3] = images[0]
+    score = proxies.compute(["nwot"], TinyViT(), [(images, labels)])["nwot"]
+    assert (score.status, score.value, score.message) == ("inf", None, "nwot is -inf")
+
+
+def test_activations_that_are_functions_are_not_found():
+    network = draw(nn.Sequential(nn.Flatten(), nn.Linear(192, 8), nn.LayerNorm(8), nn.Linear(8, 4)), 0)
+    assert statuses(network, batches()) == expected(nwot="empty", l_swag="empty", l_swag_batch="empty")
+
+
+def test_activation_modules_that_are_not_called():
+    network = TinyViT()
+    for block in network.blocks:
+        block.act.forward, block.act = None, nn.Identity()
+    network.spare = nn.GELU()
+    score = proxies.compute(["nwot"], network, batches())["nwot"]
+    assert (score.status, score.value) == ("empty", None)
+    assert "called no activation module" in score.message
+
+
+def test_networks_without_weighted_layers():
+    class Weightless(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(64))
+            self.act = nn.ReLU()
+
+        def forward(self, images):
+            return self.act(images.flatten(1)[:, :64]) * self.scale
+
+    found = statuses(Weightless(), batches())
+    assert {name for name in ALL if found[name] == "ok"} == {"params", "random", "nwot"}
+    assert {found[name] for name in ALL} == {"ok", "empty"}
+
+
+def test_one_batch_and_one_image():
+    assert statuses(TinyViT(), batches(1)) == expected(zico="error", l_swag_batch="error")
+    found = proxies.compute(["l_swag", "snip"], TinyViT(), batches(1, size=1))
+    assert found["snip"].status == "ok"
+    assert (
+        found["l_swag"].message
+        == "A variance over samples needs at least 2 images in the first batch; got 1."
+    )
+
+
+def test_labels_beyond_the_classes():
+    data = [(images, labels + 100) for images, labels in batches()]
+    found = proxies.compute(["snip", "nwot"], TinyViT(), data)
+    assert (found["snip"].status, found["nwot"].status) == ("error", "ok")
+    assert found["snip"].message.startswith("IndexError: Target ")
+
+
+@pytest.fixture
+def more(monkeypatch):
+    """Register proxies for one test."""
+    monkeypatch.setattr(registry, "_PROXIES", dict(registry._PROXIES))
+
+    def add(name, function):
+        registry.proxy(name, principle="chance", source="This test", data="none")(function)
+
+    return add
+
+
+def test_out_of_memory_and_errors_fail_alone(more):
+    def greedy(probe):
+        return torch.empty(1 << 50).sum().item()
+
+    def broken(probe):
+        raise KeyError("first line\nsecond line")
+
+    def cuda(probe):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+
+    more("greedy", greedy)
+    more("broken", broken)
+    more("cuda", cuda)
+    alone = proxies.compute(["snip"], TinyViT(), batches())["snip"].value
+    scores = proxies.compute(["greedy", "cuda", "broken", "snip"], TinyViT(), batches())
+    assert [score.status for score in scores.values()] == ["oom", "oom", "error", "ok"]
+    assert scores["snip"].value == alone
+    assert scores["broken"].message == r"KeyError: 'first line\nsecond line'"
+    assert "greedy" not in ALL
+
+
+def test_interruptions_are_not_caught(more):
+    def interrupted(probe):
+        raise KeyboardInterrupt
+
+    more("interrupted", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        proxies.compute(["interrupted"], TinyViT(), batches())
+
+
+def test_a_failed_pass_runs_once_and_fails_those_that_need_it(monkeypatch):
+    runs = []
+
+    def failing(*arguments):
+        runs.append(arguments)
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(probe_module, "collect_gradients", failing)
+    found = statuses(TinyViT(), batches())
+    assert found == expected(grad_norm="oom", snip="oom")
+    assert len(runs) == 1
+
+
+def test_malformed_batches_are_refused():
+    images, labels = batches(1)[0]
+    for batch, message in (
+        ((images[0], labels), r"Images are \(3, 8, 8\); expected \(batch, channels, height, width\)\."),
+        (
+            (images.double(), labels),
+            "Images are torch.float64 on cpu; expected the network's torch.float32 on cpu",
+        ),
+        ((images, labels[:2]), r"Labels are torch.int64 \(2,\); expected torch.int64 \(6,\)\."),
+        ((images, labels.float()), r"Labels are torch.float32 \(6,\)"),
+    ):
+        with pytest.raises(ProxyError, match=message):
+            proxies.compute(["params"], TinyViT(), [batch])
+
+
+def test_unknown_image_shape():
+    score = proxies.compute(["macs"], rectifier(), [])["macs"]
+    assert (score.status, score.message) == (
+        "error",
+        "The shape of an image is unknown: give a batch, or a network with an input_shape.",
+    )
+
+
+def test_a_network_without_memory_is_counted_and_nothing_else():
+    with torch.device("meta"):
+        network = rectifier()
+    network.input_shape = (3, 8, 8)
+    scores = proxies.compute(ALL, network, [])
+    assert {name for name in ALL if scores[name].status == "ok"} == CONTROLS
+    assert scores["macs"].value == 64 * 27 * 6 + 384 * 12 + 12 * 4

@@ -1,0 +1,323 @@
+"""What each proxy must equal, or keep, by its own definition."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+import proxies
+from proxies import Probe, ProxyError
+from proxies.gradient_based.l_swag import lambda_statistic, psi_statistic
+from proxies.probe import depth_percentile, gradients, per_sample
+from proxies.probe.activations import ActivationPatterns, agreement, pack
+from proxies.probe.layers import weighted_layers
+from proxies.probe.per_sample import collect_per_sample
+from tests.proxies.networks import NETWORKS, TinyViT, batches, convolutional, draw, rectifier
+
+DOUBLE = batches(dtype=torch.float64)
+
+
+def value(name, network, data, seed=0):
+    score = proxies.compute([name], network, data, seed=seed)[name]
+    assert score.status == "ok", score
+    return score.value
+
+
+# Baselines
+
+
+def test_params_depth_and_width():
+    network = rectifier(bias=True)
+    assert value("params", network, []) == 3 * 9 * 6 + 6 + 384 * 12 + 12 + 12 * 4 + 4
+    assert (value("depth", network, []), value("width", network, [])) == (3, 12)
+    assert (value("depth", TinyViT(), []), value("width", TinyViT(width=24), [])) == (4 * 2 + 2, 24)
+
+
+def test_width_reads_the_layer_of_the_role_head():
+    network = nn.ModuleDict({"head": nn.Linear(7, 2), "later": nn.Linear(9, 2)})
+    assert value("width", network, []) == 9
+    network.roles = {"head": "head", "later": "mlp"}
+    assert value("width", network, []) == 7
+
+
+def test_macs_of_networks_counted_by_hand():
+    assert value("macs", rectifier(), batches()) == 64 * 27 * 6 + 384 * 12 + 12 * 4
+    block = 5 * 16 * (3 * 16 + 16 + 2 * 32) + 2 * 5 * 5 * 16
+    assert value("macs", TinyViT(), []) == 4 * 48 * 16 + 2 * block + 16 * 4
+    grouped = 16 * 27 * 8 + 4 * 4 * 18 * 8 + 32 * 4
+    assert value("macs", convolutional(), batches()) == grouped
+
+
+def test_random_depends_on_the_seed_alone():
+    draws = [value("random", TinyViT(), [], seed=seed) for seed in range(200)]
+    assert draws == [value("random", rectifier(), DOUBLE[:0], seed=seed) for seed in range(200)]
+    assert min(draws) >= 0 and max(draws) < 1 and len(set(draws)) == 200
+    assert abs(sum(draws) / 200 - 0.5) < 0.1
+
+
+# Gradients
+
+
+@pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
+def test_snip_is_the_gradient_of_a_mask(build):
+    network = build().double()
+    weights = {f"{name}.weight": module.weight.detach() for name, module in weighted_layers(network).items()}
+    masks = {name: torch.ones_like(weight, requires_grad=True) for name, weight in weights.items()}
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    masked = {name: weight * masks[name] for name, weight in weights.items()}
+    images, labels = DOUBLE[0]
+    cross_entropy(functional_call(network, {**masked, **buffers}, (images,)), labels).backward()
+    expected = sum(mask.grad.abs().sum().item() for mask in masks.values())
+    assert value("snip", network, DOUBLE) == pytest.approx(expected, rel=1e-12)
+
+
+def test_snip_of_zeroed_weights_is_zero():
+    network = rectifier()
+    with torch.no_grad():
+        network[3].weight.zero_()
+    assert value("snip", network, batches()) == 0
+
+
+def lambda_of(network, data):
+    return lambda_statistic([variance for _, variance in Probe(network, data).per_sample()])
+
+
+def test_under_a_loss_three_times_as_large(monkeypatch):
+    before = {name: value(name, TinyViT().double(), DOUBLE) for name in ("grad_norm", "snip", "zico")}
+    before_lambda = lambda_of(TinyViT().double(), DOUBLE)
+
+    def thrice(*arguments, **keywords):
+        return 3 * cross_entropy(*arguments, **keywords)
+
+    monkeypatch.setattr(gradients, "cross_entropy", thrice)
+    monkeypatch.setattr(per_sample, "cross_entropy", thrice)
+    after = {name: value(name, TinyViT().double(), DOUBLE) for name in before}
+    assert after["grad_norm"] == pytest.approx(3 * before["grad_norm"], rel=1e-12)
+    assert after["snip"] == pytest.approx(3 * before["snip"], rel=1e-12)
+    assert after["zico"] == pytest.approx(before["zico"], rel=1e-9)
+    layers = value("depth", TinyViT(), [])
+    assert lambda_of(TinyViT().double(), DOUBLE) == pytest.approx(
+        before_lambda - layers * math.log(3), rel=1e-9
+    )
+
+
+def test_zico_of_a_written_out_case(monkeypatch):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 1))
+    collected = {id(images): gradient for (images, _), gradient in zip(DOUBLE, (1.0, -3.0), strict=True)}
+
+    def given(network, images, labels):
+        weight = torch.zeros(2, dtype=torch.float64)
+        layer = proxies.probe.WeightedLayer("1", 0, weight)
+        return [(layer, torch.tensor([collected[id(images)], 5.0], dtype=torch.float64))]
+
+    monkeypatch.setattr(gradients, "collect_gradients", given)
+    # The first weight's |g| is 2 on average and its g spreads by 2; the second does not vary and is dropped.
+    assert value("zico", network.double(), DOUBLE) == pytest.approx(math.log(2 / 2), abs=1e-15)
+
+
+# Per-sample gradients
+
+
+def looped_variances(network, images, labels):
+    """One backward pass for each sample."""
+    weights = [module.weight for module in weighted_layers(network).values()]
+    magnitudes = [
+        [g.abs() for g in torch.autograd.grad(cross_entropy(network(image[None]), label[None]), weights)]
+        for image, label in zip(images, labels, strict=True)
+    ]
+    return [torch.stack(layer).var(dim=0, correction=0) for layer in zip(*magnitudes, strict=True)]
+
+
+@pytest.mark.parametrize("build", [*NETWORKS.values(), rectifier], ids=[*NETWORKS, "rectifier"])
+def test_per_sample_variances_are_those_of_single_backward_passes(build):
+    network = build().double().eval()
+    images, labels = DOUBLE[0]
+    expected = looped_variances(network, images, labels)
+    for chunk_bytes in (1, 10_000, 1 << 26):
+        found = collect_per_sample(network, images, labels, chunk_bytes)
+        assert [layer.name for layer, _ in found] == list(weighted_layers(network))
+        for (_, variance), by_loop in zip(found, expected, strict=True):
+            assert variance.dtype == torch.float64
+            torch.testing.assert_close(variance, by_loop, rtol=1e-9, atol=1e-20)
+
+
+def test_per_sample_variances_do_not_depend_on_the_batch_around():
+    """Each sample's loss is its own: doubling every image keeps the variance."""
+    images, labels = DOUBLE[0]
+    once = collect_per_sample(TinyViT().double(), images, labels)
+    twice = collect_per_sample(TinyViT().double(), images.repeat(2, 1, 1, 1), labels.repeat(2))
+    for (_, first), (_, second) in zip(once, twice, strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-9, atol=1e-20)
+
+
+def test_per_sample_variance_of_nearly_equal_gradients_keeps_its_digits():
+    images = torch.ones(4, 3, 8, 8, dtype=torch.float64)
+    images += 1e-9 * torch.arange(4.0, dtype=torch.float64)[:, None, None, None]
+    labels = torch.zeros(4, dtype=torch.int64)
+    network = rectifier().double()
+    found = collect_per_sample(network, images, labels)
+    for (_, variance), by_loop in zip(found, looped_variances(network, images, labels), strict=True):
+        assert (variance >= 0).all()
+        torch.testing.assert_close(variance, by_loop, rtol=1e-4, atol=1e-30)
+
+
+def test_shared_padded_and_reshaping_layers_are_refused():
+    layer = nn.Linear(192, 192)
+    shared = nn.Sequential(nn.Flatten(), layer, nn.ReLU(), layer)
+    padded = nn.Sequential(nn.Conv2d(3, 4, 3, padding="same"), nn.Flatten(), nn.Linear(256, 4))
+    windows = nn.Sequential(
+        nn.Flatten(2), nn.Flatten(0, 1), nn.Linear(64, 8), nn.Unflatten(0, (-1, 3)), nn.Flatten()
+    )
+    for network, message in (
+        (shared, "Layer '1' was called 2 times in one forward pass"),
+        (padded, "Per-sample gradients need zero padding given in numbers"),
+        (windows, "Layer '2' was given 18 rows for 6 images"),
+    ):
+        with pytest.raises(ProxyError, match=message):
+            Probe(network, batches()).per_sample()
+
+
+def test_an_input_overwritten_in_place_is_noticed():
+    class Overwriting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(192, 8), nn.Linear(8, 4)
+
+        def forward(self, images):
+            hidden = self.first(images.flatten(1)).detach().requires_grad_() * 1 + images.mean()
+            logits = self.second(hidden)
+            hidden.detach().mul_(2)
+            return logits
+
+    with pytest.raises(ProxyError, match="'second' was overwritten in place"):
+        Probe(Overwriting(), batches()).per_sample()
+
+
+# L-SWAG
+
+
+def test_lambda_of_a_written_out_case():
+    first, second = torch.tensor([4.0, 0.0, 1.0]).double(), torch.tensor([0.25]).double()
+    assert lambda_statistic([first, second]) == pytest.approx(math.log(0.5 + 1) + math.log(2))
+    assert lambda_statistic([first, torch.zeros(3)]) == pytest.approx(math.log(1.5))
+    assert math.isnan(lambda_statistic([torch.tensor([1.0, math.nan])]))
+    with pytest.raises(ProxyError, match="tenths 0 to 9"):
+        lambda_statistic([torch.zeros(3)])
+
+
+def test_lambda_of_an_interval():
+    variances = [torch.rand(5, generator=torch.Generator().manual_seed(i)).double() for i in range(50)]
+    parts = [lambda_statistic(variances, interval) for interval in ((0, 2), (3, 3), (4, 9))]
+    assert sum(parts) == pytest.approx(lambda_statistic(variances))
+    assert parts[1] == pytest.approx(lambda_statistic(variances[15:20]))
+
+
+@pytest.mark.parametrize("depth", [10, 12, 48, 50, 58])
+def test_depth_percentiles_are_ten_equal_bins(depth):
+    bins = [depth_percentile(index, depth) for index in range(depth)]
+    counts = [bins.count(tenth) for tenth in range(10)]
+    assert bins == sorted(bins) and sum(counts) == depth
+    assert max(counts) - min(counts) <= 1
+
+
+def test_l_swag_is_lambda_times_psi():
+    network, (images, labels) = TinyViT().double(), DOUBLE[0]
+    inputs = []
+    for block in network.blocks:
+        block.act.register_forward_hook(
+            lambda module, arguments, output: inputs.append(output.flatten(1) > 0)
+        )
+    network(images)
+    for block in network.blocks:
+        block.act._forward_hooks.clear()
+    psi = len(torch.cat(inputs, dim=1).unique(dim=1).T)
+    expected = lambda_statistic(looped_variances(network, images, labels)) * psi
+    assert value("l_swag", network, DOUBLE) == pytest.approx(expected, rel=1e-9)
+
+
+def test_l_swag_batch_over_batches_of_one_image_is_l_swag():
+    (images, labels) = DOUBLE[0]
+    singles = list(zip(images.split(1), labels.split(1), strict=True))
+    by_sample = lambda_of(TinyViT().double(), DOUBLE)
+    by_batch = value("l_swag_batch", TinyViT().double(), singles)
+    psi = psi_statistic(Probe(TinyViT().double(), singles).activations())
+    assert by_batch == pytest.approx(by_sample * psi, rel=1e-9)
+
+
+# Activation patterns
+
+
+def patterns(active, cut=None):
+    halves = active.split(cut or active.shape[1], dim=1)
+    return [ActivationPatterns(str(i), i, len(active), pack(half)) for i, half in enumerate(halves)]
+
+
+@pytest.mark.parametrize("samples", [1, 5, 8, 63, 64, 65, 130])
+def test_packed_patterns_count_and_agree_as_unpacked_ones(samples):
+    generator = torch.Generator().manual_seed(samples)
+    active = torch.randn(samples, 300, generator=generator) > 0
+    active = torch.cat((active, active[:, :40]), dim=1)  # some patterns twice
+    found = patterns(active, cut=100)
+    assert psi_statistic(found) == active.unique(dim=1).shape[1]
+    assert psi_statistic(found, layers=1) == active[:, :200].unique(dim=1).shape[1]
+    on = active.double()
+    assert torch.equal(agreement(found), on @ on.T + (1 - on) @ (1 - on).T)
+
+
+def test_psi_is_bounded_and_grows_with_the_layers():
+    found = Probe(TinyViT(), batches(size=3)).activations()
+    assert [pattern.layers for pattern in found] == [4, 8]
+    counts = [psi_statistic(found, layers) for layers in (4, 8)]
+    assert counts[0] <= counts[1] <= 2**3
+    with pytest.raises(ProxyError, match="No activation module"):
+        psi_statistic(found, layers=3)
+
+
+def test_nwot_keeps_under_a_permuted_batch():
+    images, labels = batches(size=8)[0]
+    order = torch.randperm(8, generator=torch.Generator().manual_seed(0))
+    first = value("nwot", TinyViT(), [(images, labels)])
+    assert value("nwot", TinyViT(), [(images[order], labels)]) == pytest.approx(first, rel=1e-12)
+
+
+def test_nwot_is_the_log_determinant():
+    kernel = agreement(Probe(TinyViT(), batches(size=8)).activations())
+    assert value("nwot", TinyViT(), batches(size=8)) == pytest.approx(torch.linalg.slogdet(kernel)[1].item())
+    assert kernel.diagonal().tolist() == [2 * 5 * 32] * 8
+
+
+# SynFlow
+
+
+@pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
+def test_synflow_keeps_when_signs_flip(build):
+    network = build()
+    first = value("synflow", network, batches())
+    with torch.no_grad():
+        for parameter, sign in zip(network.parameters(), itertools.cycle((-1, 1)), strict=False):
+            parameter *= sign
+    assert value("synflow", network, batches()) == first
+
+
+def test_synflow_layers_of_a_rectifier_without_biases_each_sum_to_the_logits():
+    network = rectifier()
+    sums = [(layer.weight * g).sum().item() for layer, g in Probe(network, batches()).data_free()]
+    magnitudes = {name: weight.double().abs() for name, weight in network.state_dict().items()}
+    logits = functional_call(network.double(), magnitudes, (torch.ones(1, 3, 8, 8, dtype=torch.float64),))
+    assert sums == pytest.approx([logits.sum().item()] * 3, rel=1e-12)
+    assert value("synflow", rectifier(), batches()) == pytest.approx(3 * logits.sum().item(), rel=1e-12)
+
+
+def test_synflow_bypasses_batch_norm():
+    bare = nn.Sequential(*(nn.Identity() if isinstance(m, nn.BatchNorm2d) else m for m in convolutional()))
+    assert value("synflow", convolutional(), batches()) == value("synflow", bare, batches())
+
+
+def test_architectures_of_other_weights_get_other_scores():
+    names = [name for name in proxies.names() if not proxies.get(name).control]
+    first, second = (proxies.compute(names, draw(TinyViT(), seed), batches()) for seed in (0, 1))
+    assert [name for name in names if first[name].value == second[name].value] == []

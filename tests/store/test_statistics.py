@@ -1,0 +1,116 @@
+"""The statistics agree with scipy, and resampling by weights with resampling by rows."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from store import statistics
+
+# Few distinct numbers, so that ties are everywhere; zeros of both signs, nulls and infinities among them.
+NUMBER = st.sampled_from([-2.0, -0.0, 0.0, 1e-300, 1.0, 1.5, 1e30]) | st.floats(-1e6, 1e6)
+MAYBE = NUMBER | st.sampled_from([float("nan"), float("inf"), float("-inf")])
+PAIRS = st.lists(st.tuples(NUMBER, MAYBE), min_size=0, max_size=40)
+
+
+def expected(function, x, y):
+    """scipy's answer on the rows where both are finite; NaN where it has none."""
+    usable = np.isfinite(x) & np.isfinite(y)
+    if usable.sum() < 3:
+        return np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        return function(x[usable], y[usable]).statistic
+
+
+@given(PAIRS)
+@settings(max_examples=150, deadline=None)
+def test_spearman_and_kendall_equal_scipy(pairs):
+    x, y = np.array(pairs, dtype=float).reshape(-1, 2).T
+    assert statistics.spearman(x, y) == pytest.approx(expected(stats.spearmanr, x, y), abs=1e-12, nan_ok=True)
+    assert statistics.kendall(x, y) == pytest.approx(expected(stats.kendalltau, x, y), abs=1e-12, nan_ok=True)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.1, 0.2, 0.2, 0.5]) | st.floats(0, 1), MAYBE, MAYBE), max_size=15)
+)
+@settings(max_examples=40, deadline=None)
+def test_weights_equal_rows_drawn(rows):
+    truth, *columns = np.array(rows, dtype=float).reshape(-1, 3).T
+    scores = np.column_stack(columns)
+    draws = 8
+    found = statistics.bootstrap_spearman(truth, scores, draws, np.random.default_rng(3))
+    assert found.shape == (draws, 2)
+    if len(truth) < 3:
+        assert np.isnan(found).all()
+        return
+    weights = np.random.default_rng(3).multinomial(
+        len(truth), np.full(len(truth), 1 / len(truth)), size=draws
+    )
+    for draw in range(draws):
+        drawn = np.repeat(np.arange(len(truth)), weights[draw])
+        for column in range(2):
+            enough = np.isfinite(scores[:, column]).sum() >= 3
+            wanted = expected(stats.spearmanr, scores[drawn, column], truth[drawn]) if enough else np.nan
+            assert found[draw, column] == pytest.approx(wanted, abs=1e-12, nan_ok=True)
+
+
+def test_resamples_do_not_depend_on_the_block(monkeypatch):
+    generator = np.random.default_rng(0)
+    truth, scores = generator.random(50), generator.random((50, 2))
+    whole = statistics.bootstrap_spearman(truth, scores, 30, np.random.default_rng(1))
+    monkeypatch.setattr(statistics, "BLOCK", 7 * 50)
+    pieces = statistics.bootstrap_spearman(truth, scores, 30, np.random.default_rng(1))
+    assert np.array_equal(whole, pieces)
+
+
+def test_equal_columns_get_equal_resamples():
+    generator = np.random.default_rng(0)
+    truth, score = generator.random(30), generator.random(30)
+    found = statistics.bootstrap_spearman(
+        truth, np.column_stack([score, np.exp(score), -score]), 50, generator
+    )
+    assert np.array_equal(found[:, 0], found[:, 1])
+    assert np.array_equal(found[:, 0], -found[:, 2])
+
+
+def test_interval_covers_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    truth_rho = 6 / np.pi * np.arcsin(0.7 / 2)  # Spearman's rho of a bivariate normal with correlation 0.7
+    covered = 0
+    for _ in range(200):
+        x = generator.standard_normal(80)
+        y = 0.7 * x + np.sqrt(1 - 0.49) * generator.standard_normal(80)
+        low, high = statistics.interval(statistics.bootstrap_spearman(x, y[:, None], 300, generator)[:, 0])
+        covered += low <= truth_rho <= high
+    assert 0.90 <= covered / 200 <= 0.98
+
+
+def test_interval_without_usable_draws_is_nan():
+    assert np.isnan(statistics.interval(np.array([np.nan, np.nan]))).all()
+    assert np.isnan(statistics.interval(np.array([]))).all()
+
+
+def test_partial_equals_the_correlation_of_rank_residuals():
+    generator = np.random.default_rng(0)
+    z = generator.integers(0, 30, 200).astype(float)
+    x, y = z + 10 * generator.standard_normal(200), z + 10 * generator.standard_normal(200)
+    rank_x, rank_y, rank_z = (stats.rankdata(values) for values in (x, y, z))
+
+    def residual(ranks):
+        return ranks - np.polyval(np.polyfit(rank_z, ranks, 1), rank_z)
+
+    wanted = stats.pearsonr(residual(rank_x), residual(rank_y)).statistic
+    assert statistics.partial_spearman(x, y, z) == pytest.approx(wanted, abs=1e-12)
+    assert abs(wanted) < statistics.spearman(x, y)
+
+
+def test_partial_is_nan_where_nothing_is_left():
+    generator = np.random.default_rng(0)
+    x, y = generator.random(20), generator.random(20)
+    for nothing in (x, np.exp(x), -y, np.ones(20)):
+        assert np.isnan(statistics.partial_spearman(x, y, nothing))
+    assert np.isnan(statistics.partial_spearman(x[:3], y[:3], x[2::-1]))
