@@ -118,10 +118,14 @@ class Published:
 
 @dataclass
 class ProtocolSettings:
-    """How an accuracy is got: `supernet` and `scratch` have a recipe, `published` has a table."""
+    """How an accuracy is got: `supernet` and `scratch` have a recipe, `published` has a table.
+
+    With a `checkpoint`, `supernet` inherits the weights of that file and trains nothing.
+    """
 
     name: str
     recipe: Recipe | None = None
+    checkpoint: str | None = None
     published: Published | None = None
 
 

@@ -67,7 +67,7 @@ def _from_hub(task: TaskSettings, split: str) -> Source:
         raise BuilderError(
             f"Task '{task.name}': {task.hub} could not be loaded from the hub "
             f"({_first_line(error)}). "
-            "Give a local copy with task.path=; for a gated data set accept its terms at the hub and set HF_TOKEN."
+            "Give a local copy with task.path=; for a gated data set accept its terms there and set HF_TOKEN."
         ) from None
     return _from_dataset(task, dataset, f"hub {task.hub}")
 

@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         print(error, file=sys.stderr)
         return 2
-    return serve(path.resolve(), asked.port)
+    return serve(path, asked.port)
 
 
 def usual() -> Path:

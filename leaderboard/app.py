@@ -3,7 +3,7 @@
 import streamlit as st
 
 from leaderboard import reading
-from leaderboard.pages import ranking
+from leaderboard.page import ranking
 from store import SCHEMA_VERSION, StoreError
 
 PAGES = [st.Page(ranking.show, title="Ranking", url_path="ranking", default=True)]

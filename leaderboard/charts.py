@@ -31,10 +31,23 @@ def intervals(ranking: pd.DataFrame, picked: str | None) -> alt.LayerChart:
     """
     controls = list(ranking.loc[ranking["kind"] == "control", "proxy"])
     hue = alt.condition(f"indexof({controls}, datum.value) >= 0", alt.value(CONTROL), alt.value(TEXT))
-    axis = alt.Axis(title=None, labelColor=hue, labelLimit=220, ticks=False, domain=False, labelPadding=8)
+    axis = alt.Axis(
+        title=None,
+        labelColor=hue,
+        labelLimit=220,
+        labelFlush=False,
+        ticks=False,
+        domain=False,
+        labelPadding=8,
+    )
     paint = alt.Scale(domain=KINDS, range=[PROXY, CONTROL])
     base = alt.Chart(ranking).encode(
-        y=alt.Y("proxy:N", sort=list(ranking["proxy"]), axis=axis, scale=alt.Scale(padding=0.2)),
+        y=alt.Y(
+            "proxy:N",
+            sort=list(ranking["proxy"]),
+            axis=axis,
+            scale=alt.Scale(paddingInner=0, paddingOuter=0.2),
+        ),
         color=alt.Color("kind:N", scale=paint, legend=None),
         tooltip=[
             alt.Tooltip("proxy:N"),
@@ -43,7 +56,11 @@ def intervals(ranking: pd.DataFrame, picked: str | None) -> alt.LayerChart:
             *(alt.Tooltip(f"{name}:Q", format=",") for name in ("n", "failed", "unscored")),
         ],
     )
-    rho = alt.X("rho:Q", title="Spearman's rho with accuracy", axis=alt.Axis(format=".1f", tickCount=8))
+    rho = alt.X(
+        "rho:Q",
+        title="Spearman's rho with accuracy (click a row to see its architectures)",
+        axis=alt.Axis(format=".1f", tickCount=8),
+    )
     # Invisible, over the whole row: a click need not meet the small point.
     row = base.mark_rect(opacity=0, cursor="pointer").add_params(
         alt.selection_point("picked", fields=["proxy"], on="click", toggle=False)
@@ -113,9 +130,11 @@ def scatter(
 
 
 def number(points: pd.DataFrame) -> str:
-    """How to write the ticks of the scores: with an exponent where plain digits would not fit."""
+    """How to write the ticks of the scores: plain, then as 20k or 3M, with an exponent where neither fits."""
     largest = points["score"].abs().max()
-    return "~s" if 1e-3 <= largest < 1e12 else ".1~e"
+    if not 1e-3 <= largest < 1e12:
+        return ".1~e"
+    return "~g" if largest < 1e4 else "~s"
 
 
 def wide(points: pd.DataFrame) -> bool:

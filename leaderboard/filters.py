@@ -99,5 +99,5 @@ def short(count: int) -> str:
     """A count as people say it: 136 k, 5.7 M."""
     for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if count >= size:
-            return f"{count / size:.3g} {unit}"
+            return f"{count / size:.6g} {unit}"
     return str(count)

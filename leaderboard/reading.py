@@ -94,6 +94,7 @@ def _points(root: Path, stamp: Stamp, filters: Filters, proxy: str) -> pd.DataFr
     found = found[found["params"].between(least or 0, most or float("inf"))].reset_index(drop=True)
     genomes = [json.loads(genome) for genome in found.pop("genome")]
     for gene in ("embed_dim", "depth"):
-        if genomes and all(isinstance(genome.get(gene), int) for genome in genomes):
+        # A genome is any JSON: other spaces have other genes, or a text instead of genes.
+        if genomes and all(isinstance(genome, dict) and gene in genome for genome in genomes):
             found[gene] = [genome[gene] for genome in genomes]
     return found

@@ -64,33 +64,28 @@ def window(
     help: str | None = None,
 ) -> Window:
     """A slider with two handles, `<low>-<high>` in the address; a handle at its end leaves that side open."""
-    low, high = _asked_window(name, grid)
-    options = sorted({*grid, low, high})
-    chosen = st.session_state.get(name, ())
-    # Set in every run: without a pair to start from, the slider would have one handle.
-    st.session_state[name] = chosen if chosen and set(chosen) <= set(options) else (low, high)
-    low, high = where.select_slider(label, options, key=name, format_func=spell, help=help)
-    found = (None if low == options[0] else low, None if high == options[-1] else high)
+    start = _asked_window(name, grid)
+    options = sorted({*grid, *start})
+    # Another grid is another slider: the handles of the old one may lie outside of it.
+    key = f"{name} {grid[0]}-{grid[-1]}"
+    low, high = where.select_slider(label, options, start, key=key, format_func=spell, help=help)
+    found = (None if low == grid[0] else low, None if high == grid[-1] else high)
     _remember(name, None if found == (None, None) else "-".join(str(end or "") for end in found))
     return found
 
 
 def _asked_window(name: str, grid: Sequence[int]) -> tuple[int, int]:
     """The window the address asks for, inside the grid; the whole grid where it asks for none."""
-    asked = st.query_params.get(name)
-    whole = (grid[0], grid[-1])
-    if asked is None:
-        return whole
+    asked = st.query_params.get(name, "-")
     low, dash, high = asked.partition("-")
-    ends = (low or str(grid[0]), high or str(grid[-1]))
-    if dash and all(end.isdecimal() for end in ends) and grid[0] <= int(ends[0]) < int(ends[1]) <= grid[-1]:
-        return int(ends[0]), int(ends[1])
-    if name not in st.session_state:
-        st.warning(
-            f"The address asks for {name} '{asked}'; expected <low>-<high> between {grid[0]} and {grid[-1]}. "
-            "Showing all."
-        )
-    return whole
+    low, high = low or str(grid[0]), high or str(grid[-1])
+    if dash and low.isdecimal() and high.isdecimal() and grid[0] <= int(low) <= int(high) <= grid[-1]:
+        return int(low), int(high)
+    st.warning(
+        f"The address asks for {name} '{asked}', which is no <low>-<high> between {grid[0]} and {grid[-1]}; "
+        "showing all."
+    )
+    return grid[0], grid[-1]
 
 
 def _settle(name: str, options: Sequence[Option], default: Option) -> None:

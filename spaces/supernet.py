@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,13 +118,15 @@ class Supernet(nn.Module):
 def _read_state(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise SpaceError(f"Checkpoint {path} does not exist.")
+    if not zipfile.is_zipfile(path):
+        raise SpaceError(f"Checkpoint {path} cannot be read as weights: not a file that torch.save wrote.")
     try:
         # The official training script stores its parsed arguments beside the weights.
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise SpaceError(f"Checkpoint {path} cannot be read as weights: {reason[0]}") from None
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise SpaceError(f"Checkpoint {path} cannot be read as weights: {reason}") from None
     state = content.get("model", content) if isinstance(content, dict) else content
     if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
         raise SpaceError(

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from builder import plan
@@ -30,7 +31,16 @@ def recipe_of(settings: Settings) -> Recipe:
 
 
 def recipe_id(settings: Settings) -> str:
-    """Return a recipe's name and 8 hex digits of all that decides a training, but space, task and seed."""
+    """Return a recipe's name and 8 hex digits of all that decides a training, but space, task and seed.
+
+    Weights of a checkpoint are their own recipe, told by the file's content.
+    """
+    if settings.protocol.checkpoint is not None:
+        path = Path(settings.protocol.checkpoint).expanduser()
+        if not path.is_file():
+            raise BuilderError(f"protocol.checkpoint={path} does not exist.")
+        with path.open("rb") as file:
+            return f"inherited-{hashlib.file_digest(file, 'sha256').hexdigest()[:8]}"
     recipe, task = asdict(recipe_of(settings)), asdict(settings.task)
     for name in ("title", "licence", "citation", "path", "columns"):
         del task[name]
@@ -49,8 +59,11 @@ class Ledger:
     def __init__(self, settings: Settings, run: Run, seed: int) -> None:
         self.run, self.seed = run, seed
         self.task, self.protocol = settings.task.name, settings.protocol.name
-        self.space, self.epochs = settings.space.name, recipe_of(settings).epochs
-        self.recipe = recipe_id(settings)
+        self.space, self.recipe = settings.space.name, recipe_id(settings)
+        checkpoint = settings.protocol.checkpoint
+        # How long a checkpoint was trained is not ours to say.
+        self.epochs = recipe_of(settings).epochs if checkpoint is None else 0
+        self.source = "trained here" if checkpoint is None else f"inherited from {Path(checkpoint).name}"
 
     def missing(self, architectures: Sequence[Architecture]) -> list[Architecture]:
         """Return the architectures that lack a row, in their order."""
@@ -73,7 +86,7 @@ class Ledger:
                 "loss": loss,
                 "images": len(images[split].labels),
                 "seconds": seconds,
-                "source": "trained here",
+                "source": self.source,
                 "status": "ok",
                 "message": None,
                 "run_id": self.run.id,
@@ -84,7 +97,7 @@ class Ledger:
     def failed(self, architecture: Architecture, message: str, seconds: float) -> list[dict[str, Any]]:
         """Return an architecture's rows when its training failed: nulls with the reason."""
         nothing = {"accuracy": None, "loss": None, "images": None, "seconds": seconds}
-        end = {"source": "trained here", "status": "error", "message": message, "run_id": self.run.id}
+        end = {"source": self.source, "status": "error", "message": message, "run_id": self.run.id}
         return [{**self._key(architecture, split), **nothing, **end} for split in EVALUATED]
 
     def write(self, rows: list[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ differs in the recipe, which `conf/protocol/supernet.yaml` states.
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -54,8 +55,12 @@ def run(settings: Settings, run: Run) -> None:
 
 
 def _trained(settings: Settings, run: Run, ledger: Ledger) -> Supernet:
-    """Return the trained supernet: from its checkpoint, as far as that goes, and trained from there."""
+    """Return the supernet: of the checkpoint asked for, or trained from where its own checkpoint stops."""
     space, task = spaces.get(settings.space.name), Task(settings.task)
+    if settings.protocol.checkpoint is not None:
+        return (
+            space.supernet(**task.shape).load(Path(settings.protocol.checkpoint).expanduser()).to(run.device)
+        )
     draw = derive_seed("supernet", space.name, task.name, ledger.recipe, ledger.seed)
     supernet = space.supernet(seed=draw, **task.shape).to(run.device)
     train(

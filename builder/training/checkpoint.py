@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,9 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
+        if not zipfile.is_zipfile(path):
+            raise RuntimeError("not a file that torch.save wrote")
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise BuilderError(f"Checkpoint {path} cannot be read ({error}). Delete it to train anew.") from None
+    except (RuntimeError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise BuilderError(f"Checkpoint {path} cannot be read ({reason}). Delete it to train anew.") from None

@@ -52,6 +52,8 @@ def train(
     pixels, labels = task.pixels("train").to(device), task.labels("train").to(device)
     optimizer = _optimizer(network, recipe)
     done, spent = _resume(checkpoint, network, optimizer)
+    if done:
+        print(f"{label}: goes on after epoch {done} of {recipe.epochs}")
     started = saved = time.monotonic()
     network.train()
     bar = tqdm(range(done, recipe.epochs), label, initial=done, total=recipe.epochs, unit="epoch")
@@ -65,7 +67,7 @@ def train(
         last = epoch + 1 == recipe.epochs
         if last or time.monotonic() - saved > checkpoint_seconds:
             saved = time.monotonic()
-            state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+            state = {"model": network.state_dict(), "optimizer": optimizer.state_dict()}
             save_checkpoint(checkpoint, {**state, "epoch": epoch + 1, "seconds": spent + saved - started})
     return spent + time.monotonic() - started
 
@@ -123,6 +125,9 @@ def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) ->
     state = load_checkpoint(path)
     if state is None:
         return 0, 0.0
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
-    return state["epoch"], state["seconds"]
+    try:
+        network.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        return state["epoch"], state["seconds"]
+    except (RuntimeError, ValueError, KeyError):
+        raise BuilderError(f"Checkpoint {path} is not of this network. Delete it to train anew.") from None

@@ -71,7 +71,8 @@ def take(benchmark: Path, picture: Path, query: str = "") -> None:
     with serving(benchmark) as address, browsing() as page:
         visit(page, f"{address}/{query}")
         page.wait_for_timeout(500)  # the fonts and the canvas of the table
-        page.screenshot(path=picture)
+        used = page.get_by_test_id("stMainBlockContainer").bounding_box()["height"]
+        page.screenshot(path=picture, clip={"x": 0, "y": 0, "width": WINDOW["width"], "height": used})
 
 
 def _wait(server: subprocess.Popen, health: str) -> None:

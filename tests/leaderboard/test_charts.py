@@ -48,6 +48,8 @@ def test_a_logarithmic_axis_is_offered_for_positive_scores_far_apart(
     assert charts.wide(points(scores)) is expected
 
 
-@pytest.mark.parametrize("count, said", [(999, "999"), (136_000, "136 k"), (5_720_000, "5.72 M")])
+@pytest.mark.parametrize(
+    "count, said", [(999, "999"), (136_000, "136 k"), (5_720_000, "5.72 M"), (100_100_000, "100.1 M")]
+)
 def test_counts_are_said_short(count: int, said: str) -> None:
     assert short(count) == said

@@ -8,7 +8,7 @@ import pytest
 
 from leaderboard.__main__ import main
 
-MODULES = "app, charts, filters, reading, state, __main__, pages.ranking"
+MODULES = "app, charts, filters, reading, state, __main__, page.ranking"
 
 
 def test_a_bad_path_is_one_line_and_exit_code_2(tmp_path: Path) -> None:

@@ -1,1 +1,0 @@
-"""The pages of the leaderboard, one a file; `app.py` lists them."""

@@ -1,0 +1,200 @@
+"""Tasks: three disjoint splits, images of any kind, and what a wrong source says."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+from PIL import Image
+
+from builder.errors import BuilderError
+from builder.settings import Settings
+from builder.tasks import Task
+from tests.builder.conftest import encoded, noise, write_images
+from tests.shared import IMAGES, needs_images
+
+
+def task(*overrides):
+    ConfigStore.instance().store("settings", Settings)
+    with initialize_config_module("conf", version_base="1.3"):
+        config = compose("build", overrides=list(map(str, overrides)))
+    return Task(OmegaConf.to_object(config.task))
+
+
+def rows(pixels):
+    return {image.numpy().tobytes() for image in pixels}
+
+
+def test_digits_are_the_real_ones_in_disjoint_splits():
+    digits = task("task=digits")
+    counts = {split: len(digits.labels(split)) for split in ("train", "validation", "test")}
+    assert sum(counts.values()) == 1797
+    assert counts["test"] == pytest.approx(0.3 * 1797, abs=10)
+    splits = {split: rows(digits.pixels(split)) for split in counts}
+    assert not splits["train"] & splits["test"] and not splits["train"] & splits["validation"]
+    for split, count in counts.items():
+        shares = torch.bincount(digits.labels(split), minlength=10) / count
+        assert (shares - 0.1).abs().max() < 0.02, split
+
+
+def test_digits_normalisation_is_that_of_the_images():
+    digits = task("task=digits")
+    images = digits.normalise(digits.pixels("train"))
+    assert images.dtype == torch.float32 and images.shape[1:] == (1, 8, 8)
+    assert abs(images.mean()) < 0.01 and abs(images.std() - 1) < 0.01
+
+
+def test_splits_depend_on_the_split_seed_alone():
+    first, same, other = (task("task=digits", f"task.split_seed={seed}").pixels("test") for seed in (0, 0, 1))
+    assert torch.equal(first, same) and not torch.equal(first, other)
+
+
+@pytest.fixture
+def cifar_like(tmp_path):
+    """Two Parquet files with the hub's names, columns and feature types of CIFAR-10."""
+    labels = list(range(10)) * 10
+    write_images(tmp_path / "train-00000-of-00001.parquet", noise(100, seed=1), labels)
+    write_images(tmp_path / "test-00000-of-00001.parquet", noise(50, seed=2), labels[:50])
+    return tmp_path
+
+
+def test_validation_is_carved_from_train_and_never_from_test(cifar_like):
+    cifar = task("task=cifar10", f"task.path={cifar_like}")
+    assert [len(cifar.labels(split)) for split in ("train", "validation", "test")] == [90, 10, 50]
+    test = rows(cifar.pixels("test"))
+    assert len(test) == 50
+    assert not test & (rows(cifar.pixels("train")) | rows(cifar.pixels("validation")))
+    assert sorted(cifar.labels("validation").tolist()) == list(range(10))
+
+
+def test_pixels_are_the_files_pixels(cifar_like):
+    cifar = task("task=cifar10", f"task.path={cifar_like}/test-*.parquet", "task.splits.train=test")
+    expected = np.asarray(Image.open(io.BytesIO(noise(50, seed=2)[0])))
+    together = {image.permute(1, 2, 0).numpy().tobytes() for image in cifar.pixels("test")}
+    assert expected.tobytes() in together
+
+
+def test_batches_share_no_image_and_depend_on_the_seed(cifar_like):
+    cifar = task("task=cifar10", f"task.path={cifar_like}")
+    batches = cifar.batches(2, 16, seed=0)
+    assert [images.shape for images, _ in batches] == [(16, 3, 32, 32)] * 2
+    assert [labels.dtype for _, labels in batches] == [torch.int64] * 2
+    assert len(rows(torch.cat([images for images, _ in batches]))) == 32
+    again, other = cifar.batches(2, 16, seed=0), cifar.batches(2, 16, seed=1)
+    assert torch.equal(batches[0][0], again[0][0]) and not torch.equal(batches[0][0], other[0][0])
+    with pytest.raises(BuilderError, match="90 training images, but 2 batches of 64 need 128"):
+        cifar.batches(2, 64, seed=0)
+
+
+def test_one_file_may_hold_every_split_in_a_column(tmp_path):
+    names = ["train"] * 20 + ["test"] * 10
+    path = write_images(tmp_path / "all.parquet", noise(30), [0, 1] * 15, image="image", split=names)
+    options = ("task.columns.image=image", "task.columns.split=split", "task.validation_fraction=0")
+    both = task("task=cifar10", f"task.path={path}", *options)
+    assert (len(both.labels("train")), len(both.labels("test"))) == (20, 10)
+
+
+def test_a_folder_of_images_is_a_task_too(tmp_path):
+    for split, count in (("train", 4), ("test", 2)):
+        for label in ("cat", "dog"):
+            folder = tmp_path / split / label
+            folder.mkdir(parents=True)
+            for number, data in enumerate(noise(count, seed=hash_of(split, label))):
+                (folder / f"{number}.png").write_bytes(data)
+    columns = ("task.columns.image=image", "task.columns.label=label", "task.validation_fraction=0")
+    folders = task("task=cifar10", f"task.path={tmp_path}", *columns)
+    assert (len(folders.labels("train")), len(folders.labels("test"))) == (8, 4)
+    assert sorted(folders.labels("train").tolist()) == [0] * 4 + [1] * 4
+
+
+def hash_of(*parts):
+    return sum(map(ord, "".join(parts)))
+
+
+@pytest.mark.parametrize(("mode", "size"), [("L", 32), ("RGBA", 32), ("CMYK", 32), ("RGB", 50), ("RGB", 20)])
+def test_other_modes_and_sizes_are_converted(tmp_path, mode, size):
+    write_images(tmp_path / "train.parquet", noise(4, size, mode), [0, 1, 2, 3])
+    cifar = task("task=cifar10", f"task.path={tmp_path}", "task.validation_fraction=0")
+    pixels = cifar.pixels("train")
+    assert pixels.shape == (4, 3, 32, 32) and pixels.dtype == torch.uint8
+    assert pixels.float().std() > 10
+
+
+def test_a_wide_image_is_cut_at_its_centre(tmp_path):
+    wide = np.zeros((32, 96, 3), dtype=np.uint8)
+    wide[:, 32:64] = 200
+    write_images(tmp_path / "train.parquet", [encoded(Image.fromarray(wide))], [0])
+    pixels = task("task=cifar10", f"task.path={tmp_path}", "task.validation_fraction=0").pixels("train")
+    assert (pixels == 200).all()
+
+
+@needs_images
+def test_real_cifar_files_give_the_official_counts_and_statistics():
+    cifar = task(
+        "task=cifar10",
+        f"task.path='{IMAGES}/cifar10_*.parquet'",
+        "task.columns.image=image",
+        "task.columns.label=label",
+    )
+    assert [len(cifar.labels(split)) for split in ("train", "validation", "test")] == [45000, 5000, 10000]
+    images = cifar.normalise(cifar.pixels("test", range(500)))
+    assert abs(images.mean()) < 0.1 and abs(images.std() - 1) < 0.1
+
+
+def bad_image(tmp_path):
+    write_images(tmp_path / "train.parquet", [b"not an image"] * 4, [0, 1, 2, 3])
+
+
+def truncated(tmp_path):
+    path = write_images(tmp_path / "train.parquet", noise(4), [0, 1, 2, 3])
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+@pytest.mark.parametrize(
+    ("make", "overrides", "message"),
+    [
+        (lambda folder: None, ["task.path=/no/such/place"], "task.path=/no/such/place does not exist"),
+        (bad_image, [], r"image \d of its source is not one"),
+        (truncated, [], "is not a whole Parquet file"),
+        (
+            lambda folder: write_images(folder / "train.parquet", noise(2), [0, 10]),
+            [],
+            r"label 10 in .* is outside 0\.\.9",
+        ),
+        (
+            lambda folder: write_images(folder / "train.parquet", noise(2), [0, 1]),
+            ["task.columns.image=picture"],
+            "has no column 'picture', but img, label",
+        ),
+        (
+            lambda folder: write_images(folder / "train.parquet", noise(2), [0, 1]),
+            ["task.columns.image=label", "task.columns.label=label"],
+            "column 'label' of .* holds int64, not images",
+        ),
+        (
+            lambda folder: write_images(folder / "train.parquet", noise(2), [0, 1]),
+            ["task.splits.train=all"],
+            "has no split 'all', but train",
+        ),
+    ],
+)
+def test_a_wrong_source_is_one_line(tmp_path, make, overrides, message):
+    make(tmp_path)
+    with pytest.raises(BuilderError, match=message) as error:
+        task("task=cifar10", f"task.path={tmp_path}", *overrides).pixels("train")
+    assert "\n" not in str(error.value)
+
+
+def test_a_task_without_a_source_and_one_out_of_reach_say_what_to_do():
+    with pytest.raises(
+        BuilderError, match="Task 'flowers102' has no public source of images. Give a local copy"
+    ):
+        task("task=flowers102").labels("train")
+    with pytest.raises(
+        BuilderError, match="could not be loaded from the hub .* task.path=.* HF_TOKEN"
+    ) as error:
+        task("task=imagenet").labels("train")
+    assert "\n" not in str(error.value)

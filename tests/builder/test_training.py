@@ -1,0 +1,103 @@
+"""Training: augmentation, the schedule, and a resume that ends in the same weights to the bit."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+import spaces
+from builder.errors import BuilderError
+from builder.settings import Recipe
+from builder.training import train as training
+from builder.training.augment import augment
+from builder.training.train import learning_rate, train
+from tests.builder.test_tasks import task
+
+RECIPE = Recipe(
+    name="test",
+    epochs=4,
+    batch_size=256,
+    learning_rate=2e-3,
+    weight_decay=0.05,
+    warmup_epochs=1,
+    label_smoothing=0.1,
+    shift=1,
+    clip_norm=1.0,
+)
+
+
+def draws(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_shift_moves_every_image_by_its_own_offset():
+    pixels = torch.zeros(64, 1, 8, 8, dtype=torch.uint8)
+    pixels[:, :, 4, 4] = 255
+    moved = augment(pixels, 2, False, draws())
+    places = [tuple((image[0] == 255).nonzero()[0].tolist()) for image in moved]
+    assert (moved == 255).sum() == 64
+    assert {row for row, _ in places} == {column for _, column in places} == {2, 3, 4, 5, 6}
+
+
+def test_flip_mirrors_about_half_and_no_shift_keeps():
+    pixels = torch.arange(64, dtype=torch.uint8).view(1, 1, 8, 8).repeat(200, 1, 1, 1)
+    flipped = augment(pixels, 0, True, draws())
+    mirrored = (flipped == pixels.flip(3)).flatten(1).all(1)
+    assert ((flipped == pixels).flatten(1).all(1) ^ mirrored).all()
+    assert 60 < mirrored.sum() < 140
+    assert torch.equal(augment(pixels, 0, False, draws()), pixels)
+
+
+def test_learning_rate_warms_up_then_falls_to_zero():
+    rates = [learning_rate(RECIPE, epoch / 10) for epoch in range(41)]
+    assert rates[0] < rates[5] < rates[10] == pytest.approx(2e-3)
+    assert all(a > b for a, b in pairwise(rates[10:]))
+    assert rates[-1] == pytest.approx(0, abs=1e-9)
+
+
+def trained(path, seconds=0.0, stop_after=None):
+    """Train a supernet for four epochs; with stop_after, an interruption comes after so many."""
+    space = spaces.get("autoformer-micro")
+    digits = task("task=digits")
+    supernet = space.supernet(seed=1, **digits.shape)
+    steps = 0
+
+    def forward(images, choices):
+        nonlocal steps
+        steps += 1
+        if stop_after is not None and steps > 5 * stop_after + 2:
+            raise KeyboardInterrupt
+        return supernet(images, space.draw(choices))
+
+    options = {"seed": 3, "checkpoint": path, "checkpoint_seconds": seconds, "label": "test"}
+    train(supernet, forward, digits, RECIPE, **options)
+    return supernet, steps
+
+
+@pytest.mark.parametrize("stop_after", [0, 2])
+def test_an_interrupted_training_ends_in_the_same_weights(tmp_path, stop_after):
+    whole, _ = trained(tmp_path / "whole.pt")
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "cut.pt", stop_after=stop_after)
+    resumed, steps = trained(tmp_path / "cut.pt")
+    assert steps == 5 * (RECIPE.epochs - stop_after)
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+
+
+def test_a_finished_training_is_not_repeated(tmp_path):
+    first, _ = trained(tmp_path / "checkpoint.pt", seconds=1e9)
+    second, steps = trained(tmp_path / "checkpoint.pt")
+    assert steps == 0
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+def test_a_damaged_checkpoint_says_what_to_do(tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"half")
+    with pytest.raises(BuilderError, match="cannot be read .* Delete it to train anew"):
+        trained(tmp_path / "checkpoint.pt")
+
+
+def test_a_loss_that_is_no_number_stops_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_epoch", lambda *_: float("nan"))
+    with pytest.raises(BuilderError, match="the loss became nan in epoch 1. Lower the learning rate"):
+        trained(tmp_path / "checkpoint.pt")
