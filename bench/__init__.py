@@ -1,0 +1,1 @@
+"""Speed and agreement, measured: each file is a script that prints a table."""
