@@ -36,9 +36,8 @@ def main() -> None:
         there = proxies.compute(proxies.names(), copy.deepcopy(network).cuda(), moved, seed=index)
         for name in worst:
             worst[name] = max(worst[name], difference(here[name].value, there[name].value))
-    print(
-        f"CPU against {torch.cuda.get_device_name()}, torch {torch.__version__}, {ARCHITECTURES} architectures"
-    )
+    device = torch.cuda.get_device_name()
+    print(f"CPU against {device}, torch {torch.__version__}, {ARCHITECTURES} architectures")
     print(f"{'proxy':<16}{'difference':>12}{'tolerance':>12}")
     beyond = False
     for name, found in worst.items():
