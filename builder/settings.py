@@ -182,11 +182,12 @@ class ScoreSettings:
 
 @dataclass
 class RankSettings:
-    """Bootstrap draws and their seed; whose scores, when not the task's own."""
+    """Bootstrap draws and their seed; whose scores; whether on the architectures all proxies scored."""
 
     draws: int
     seed: int
     scores_from: str | None
+    shared: bool
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""

@@ -168,6 +168,7 @@ class Benchmark:
         proxies: Iterable[str] | None = None,
         scores_from: str | None = None,
         params: tuple[int | None, int | None] | None = None,
+        shared: bool = False,
         draws: int = 1000,
         seed: int = 0,
     ) -> pa.Table:
@@ -178,6 +179,8 @@ class Benchmark:
         proxies:     these, with a row of nulls where one has no scores; None: all that have scores there
         scores_from: task whose images the scores were computed on; None: the ranked task itself
         params:      (smallest, largest) parameter count, both included; None leaves a side open
+        shared:      only architectures that every ranked proxy scored in every seed, so that all are judged
+                     on the same ones; False: each on those it has
         draws:       resamples for the interval, 0 or more; 0 leaves it null
         seed:        seed of the resamples; the same rows and seed give the same interval
 
@@ -191,7 +194,9 @@ class Benchmark:
         StoreError for an unknown name.
         """
         names = None if proxies is None else tuple(dict.fromkeys(proxies))
-        selection = self._selection(task, protocol, recipe, space, split, names, scores_from, params, draws)
+        selection = self._selection(
+            task, protocol, recipe, space, split, names, scores_from, params, draws, shared
+        )
         return ranking.rank(self._query, selection, draws, seed)
 
     def compare(
@@ -258,6 +263,7 @@ class Benchmark:
         scores_from: str | None,
         params: tuple[int | None, int | None] | None,
         draws: int,
+        shared: bool = False,
     ) -> ranking.Selection:
         self._check(task=task, protocol=protocol, recipe=recipe, space=space, split=split)
         self._check(task=scores_from)
@@ -270,7 +276,8 @@ class Benchmark:
             raise StoreError(f"params: the window ({least}, {most}) is empty. Give (smallest, largest).")
         if draws < 0:
             raise StoreError(f"draws is {draws}. Give 0 or more; 1000 is usual.")
-        return ranking.Selection(task, protocol, recipe, space, split, proxies, scores_from, (least, most))
+        window = (least, most)
+        return ranking.Selection(task, protocol, recipe, space, split, proxies, scores_from, window, shared)
 
     def _check(self, **wanted: str | None) -> None:
         """Raise StoreError for a name this benchmark does not have."""

@@ -129,6 +129,20 @@ JOIN scores ON scores.arch_id = truth.arch_id AND scores.task = truth.scores_fro
 WHERE $every OR proxy IN (SELECT proxy FROM chosen)
 """
 
+# The accuracies of the architectures that every proxy scored in every seed, numbered anew.
+SHARED = """
+WITH complete AS (
+    SELECT cell, place FROM observed JOIN (
+        SELECT cell, max(series) + 1 AS width FROM observed GROUP BY cell
+    ) USING (cell)
+    GROUP BY cell, place HAVING count(value) = any_value(width)
+)
+SELECT * REPLACE (dense_rank() OVER (ORDER BY cell) - 1 AS cell,
+                  row_number() OVER (PARTITION BY cell ORDER BY place) - 1 AS place)
+FROM truth SEMI JOIN complete USING (cell, place)
+ORDER BY cell, place
+"""
+
 # Average ranks, doubled and centred: 2 * (rank + (ties - 1) / 2) - (n + 1). Whole numbers, so that the sums
 # are exact and the same rho comes out on any number of threads. Pearson's r of the ranks is Spearman's rho.
 RHO = """
@@ -182,6 +196,7 @@ class Selection:
     """Which accuracies and which scores meet. None: all of them; every space, task, protocol, recipe apart.
 
     params: smallest and largest parameter count, both included; None leaves that side open
+    shared: only architectures that every one of the proxies scored in every seed
     """
 
     task: str | None = None
@@ -192,6 +207,7 @@ class Selection:
     proxies: tuple[str, ...] | None = None
     scores_from: str | None = None
     params: tuple[int | None, int | None] = (None, None)
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -238,8 +254,12 @@ def _meet(query: Query, selection: Selection) -> tuple[pa.Table, pa.Table, pa.Ta
     }
     truth = query(TRUTH, {**wanted, "least": least, "most": most}, {})
     chosen = pa.table({"proxy": pa.array(selection.proxies or (), pa.string())})
-    every = selection.proxies is None
-    return truth, query(OBSERVED, {"every": every}, {"truth": truth, "chosen": chosen}), chosen
+    every = {"every": selection.proxies is None}
+    observed = query(OBSERVED, every, {"truth": truth, "chosen": chosen})
+    if selection.shared:
+        truth = query(SHARED, {}, {"truth": truth, "observed": observed})
+        observed = query(OBSERVED, every, {"truth": truth, "chosen": chosen})
+    return truth, observed, chosen
 
 
 def _cells(truth: pa.Table, observed: pa.Table) -> Iterator[Cell]:

@@ -21,6 +21,7 @@ def run(settings: Settings, run: Run) -> None:
             task=settings.task.name,
             space=settings.space.name,
             scores_from=wanted.scores_from,
+            shared=wanted.shared,
             draws=wanted.draws,
             seed=wanted.seed,
         ).to_pylist()

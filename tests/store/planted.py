@@ -40,8 +40,8 @@ def write_planted(
     """Write a whole benchmark under `root` and return it.
 
     architectures: number in each space
-    recipes:       (protocol, recipe) pairs; each gets its own accuracies, the second the reverse order of
-    the first correlations:  proxy -> Pearson correlation of its scores with the hidden quality
+    recipes:       (protocol, recipe) pairs; each gets its own accuracies, the second in reverse order
+    correlations:  proxy -> Pearson correlation of its scores with the hidden quality
     failures:      architectures of each space on which proxy "grasp" runs out of memory
     """
     generator = np.random.default_rng(seed)

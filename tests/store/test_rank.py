@@ -221,6 +221,34 @@ def test_scores_from_another_task(planted):
     assert own["scores_from"] == "digits" and own["rho"] != found["rho"]
 
 
+def test_shared_judges_all_on_the_architectures_every_one_scored(tmp_path):
+    accuracies = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    scores = {
+        ("snip", 0): [1, 2, 3, 4, 6, 5],
+        ("snip", 1): [1, 2, 3, None, 6, 5],
+        ("zico", 0): [None, 3, 2, 1, 5, 4],
+    }
+    benchmark = write_small(tmp_path, accuracies, scores)
+    apart = {row["proxy"]: row for row in benchmark.rank(draws=0).to_pylist()}
+    assert (apart["snip"]["n"], apart["zico"]["n"]) == (5, 5)
+    shared = {row["proxy"]: row for row in benchmark.rank(draws=0, shared=True).to_pylist()}
+    kept = [1, 2, 4, 5]
+    assert {row["n"] for row in shared.values()} == {len(kept)}
+    for (proxy, _), values in list(scores.items())[1:]:
+        rho = stats.spearmanr([values[i] for i in kept], [accuracies[i] for i in kept]).statistic
+        assert shared[proxy]["rho"] == pytest.approx(rho, abs=1e-12)
+
+
+def test_shared_changes_nothing_where_every_proxy_scored_all(planted):
+    names = [name for name in planted.proxies() if name != "grasp"]
+    assert planted.rank(proxies=names, draws=50) == planted.rank(proxies=names, draws=50, shared=True)
+
+
+def test_shared_without_a_shared_architecture_is_an_empty_ranking(tmp_path):
+    scores = {("snip", 0): [1.0, 2.0, None, None], ("zico", 0): [None, None, 1.0, 2.0]}
+    assert len(write_small(tmp_path, [0.1, 0.2, 0.3, 0.4], scores).rank(shared=True)) == 0
+
+
 def test_params_window(planted):
     params = np.sort(planted.architectures()["params"].to_numpy())
     low, high = int(params[10]), int(params[29])
