@@ -17,6 +17,7 @@ import torch
 
 from builder.settings import Settings
 from store import Benchmark, StoreError, write_part
+from store.write import clean_temporary
 
 _PACKAGES = ("vit-zero-bench", "torch", "numpy", "scipy", "pyarrow", "duckdb", "datasets", "pillow")
 
@@ -48,7 +49,11 @@ class Run:
         self.id = hashlib.blake2b(text.encode()).hexdigest()[:16]
 
     def __enter__(self) -> Run:
-        """Write the row of a run that has begun; one that goes on keeps when it first began."""
+        """Write the row of a run that has begun; one that goes on keeps when it first began.
+
+        What killed runs of this machine left half written is removed.
+        """
+        clean_temporary(self.root)
         self._started = self._first_start() or datetime.now(UTC)
         self._write("running", None)
         return self

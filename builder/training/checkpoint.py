@@ -11,12 +11,13 @@ from typing import Any
 import torch
 
 from builder.errors import BuilderError
+from store.write import HOST
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint to a temporary name, force it to disk, and give it its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
     with temporary.open("wb") as file:
         torch.save(state, file)
         file.flush()
@@ -25,12 +26,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """Return a checkpoint's content, None if there is none. Only tensors and plain values are unpickled.
-
-    Left-overs of a killed writer beside it are removed.
-    """
-    for left_over in path.parent.glob(f".{path.name}.*.tmp"):
-        left_over.unlink()
+    """Return a checkpoint's content, None if there is none. Only tensors and plain values are unpickled."""
     if not path.exists():
         return None
     try:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import subprocess
 import sys
 
 import pyarrow.compute as pc
@@ -11,6 +12,7 @@ import pytest
 import proxies
 from builder.__main__ import main
 from store import Benchmark
+from store.write import HOST
 
 # A supernet of a few epochs on real digits: enough to be a benchmark, too little to be a good one.
 QUICK = (
@@ -155,3 +157,14 @@ def test_accuracies_are_inherited_from_a_checkpoint_without_training(built, vitz
     for row in rows(root, "accuracies"):
         found.setdefault(row["source"], {})[row["arch_id"], row["split"]] = row["accuracy"]
     assert found["trained here"] == found[f"inherited from {checkpoint.name}"]
+
+
+def test_what_a_killed_run_left_half_written_is_removed(vitzero, tmp_path):
+    (tmp_path / "scores").mkdir()
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
+    left_over = tmp_path / "scores" / f".part.{HOST}.{int(dead.stdout)}.tmp"
+    left_over.write_bytes(b"half")
+    vitzero(f"root={tmp_path}", "job=sample", "sample.n=1")
+    assert not left_over.exists()
