@@ -11,7 +11,7 @@ import re
 import sys
 import traceback
 from dataclasses import is_dataclass
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import hydra
 import torch
@@ -36,24 +36,23 @@ _USER_MISTAKES = (
     proxies.ProxyError,
     HydraException,
     OmegaConfBaseException,
+    OSError,
 )
 
 
 def main() -> None:
     """Run the jobs that the command line asks for; a user's mistake is one line and exit code 2."""
     ConfigStore.instance().store("settings", Settings)
+    flags = [argument for argument in sys.argv[1:] if argument.startswith("-")]
+    overrides = [argument for argument in sys.argv[1:] if "=" in argument]
     try:
-        if any(argument.startswith("-") for argument in sys.argv[1:]):
+        if {"-m", "--multirun"} & set(flags):
+            raise BuilderError("One command is one run. For several, give a list: score.seeds=[0,1,2].")
+        config = _compose(overrides if flags else sys.argv[1:])
+        if not flags:
+            build(config)
+        else:
             hydra.main(version_base="1.3", config_path="pkg://conf", config_name="build")(build)()
-            return
-        added = [argument for argument in sys.argv[1:] if argument.startswith("+")]
-        if added:
-            raise BuilderError(
-                f"{added[0]} adds a key that nothing reads. --cfg job prints the keys there are."
-            )
-        with hydra.initialize_config_module("conf", version_base="1.3"):
-            config = _compose(sys.argv[1:])
-        build(config)
     except KeyboardInterrupt:
         sys.exit("Interrupted. The same command goes on from here.")
     except _USER_MISTAKES as error:
@@ -64,8 +63,12 @@ def main() -> None:
 
 
 def _compose(overrides: list[str]) -> DictConfig:
+    added = [override for override in overrides if override.startswith("+")]
+    if added:
+        raise BuilderError(f"{added[0]} adds a key that nothing reads. --cfg job prints the keys there are.")
     try:
-        return hydra.compose("build", overrides=overrides)
+        with hydra.initialize_config_module("conf", version_base="1.3"):
+            return hydra.compose("build", overrides=overrides)
     except ValueError as error:  # Hydra's own, for overrides such as task=null
         raise BuilderError(f"{error}.") from None
 
@@ -127,7 +130,7 @@ def _suggest(name: str, known: list[str]) -> str:
     return f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(sorted(known))}."
 
 
-def _keys(settings: type, prefix: str = "") -> list[str]:
+def _keys(settings: Any, prefix: str = "") -> list[str]:
     """Return every key of the settings with the keys above it, as it is overridden."""
     found = []
     for name, kind in get_type_hints(settings).items():
@@ -143,8 +146,13 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise BuilderError(f"Unknown device '{name}'. Expected auto, cpu, cuda or cuda:1.") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise BuilderError(f"device={name}, but torch sees no CUDA device. Use device=auto or device=cpu.")
+    if device.type not in ("cpu", "cuda"):
+        raise BuilderError(f"Unknown device '{name}'. Expected auto, cpu, cuda or cuda:1.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise BuilderError(
+            f"device={name}, but torch sees {count} CUDA devices. Use device=auto or device=cpu."
+        )
     return device
 
 

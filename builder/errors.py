@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class BuilderError(ValueError):
     """A wrong configuration, task, image set, published table or checkpoint."""
+
+
+class TrainingFailed(BuilderError):
+    """A training whose loss is no longer a number: the failure of one row, if it is one row's."""

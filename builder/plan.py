@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from builder.errors import BuilderError
 from spaces import Architecture
-from store import Benchmark
+from store import TABLES, Benchmark
 
 T = TypeVar("T")
 
@@ -35,13 +35,28 @@ def architectures(root: Path, space: str, first: int | None = None) -> list[Arch
     return found[:first]
 
 
-def missing(root: Path, table: str, keys: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return those of the keys that the table has no row of, in their order. A failed row counts as there."""
+def missing(
+    root: Path, table: str, keys: Iterable[dict[str, Any]], retry_failed: bool = False
+) -> list[dict[str, Any]]:
+    """Return those of the keys that the table has no row of, in their order.
+
+    retry_failed: a failed row counts as missing; else it counts as there.
+    """
     keys = list(keys)
     if not keys or not root.is_dir():
         return keys
     with Benchmark.open(root) as benchmark:
-        return benchmark.missing(table, pa.Table.from_pylist(keys)).to_pylist()
+        absent = benchmark.missing(table, pa.Table.from_pylist(keys)).to_pylist()
+        if not retry_failed:
+            return absent
+        names = TABLES[table].key
+        failed = benchmark.sql(f"SELECT {', '.join(names)} FROM {table} WHERE status <> 'ok'").to_pylist()
+
+    def key(row: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(row[name] for name in names)
+
+    wanted = {key(row) for row in (*absent, *failed)}
+    return [row for row in keys if key(row) in wanted]
 
 
 def blocks(items: Sequence[T], size: int) -> list[tuple[T, ...]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from builder.settings import Settings
+from builder.settings import Settings, TaskSettings
 from store import Benchmark, StoreError, write_part
 from store.write import clean_temporary
 
@@ -77,18 +77,30 @@ class Run:
         return found["started"][0].as_py() if len(found) else None
 
 
+def deciding(task: TaskSettings) -> dict[str, Any]:
+    """Return what of a task decides numbers: all but its description and where a copy of its images lies."""
+    apart = ("title", "licence", "citation", "path", "columns")
+    return {name: value for name, value in asdict(task).items() if name not in apart}
+
+
 def _commit() -> str | None:
-    """Return the commit of the code, with + behind it where the code differs; None outside a checkout."""
-    folder = Path(__file__).parent.parent
+    """Return the commit of the code, with + behind it where the code differs; None outside its checkout."""
+    folder = Path(__file__).resolve().parent.parent
     try:
-        commit, changes = (
+        top, commit, changes = (
             subprocess.run(
                 ["git", *command], cwd=folder, capture_output=True, text=True, check=True
             ).stdout.strip()
-            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+            for command in (
+                ["rev-parse", "--show-toplevel"],
+                ["rev-parse", "HEAD"],
+                ["status", "--porcelain", "--", "builder", "conf", "proxies", "spaces", "store"],
+            )
         )
     except (OSError, subprocess.CalledProcessError):
         return None
+    if Path(top).resolve() != folder:
+        return None  # installed inside somebody else's checkout
     return commit + ("+" if changes else "")
 
 

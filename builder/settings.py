@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from builder.errors import BuilderError
 
+PRECISIONS = ("float32", "bfloat16")
+
 
 def _at_least(least: float, section: str, **values: float | None) -> None:
     for name, value in values.items():
@@ -66,6 +68,10 @@ class TaskSettings:
         """Refuse numbers that no run can use."""
         _at_least(1, "task.", classes=self.classes, image_size=self.image_size, patch_size=self.patch_size)
         _at_least(0, "task.", validation_fraction=self.validation_fraction, test_fraction=self.test_fraction)
+        if min(self.std) <= 0:
+            raise BuilderError(f"task.std is {list(self.std)}, expected deviations above 0.")
+        if self.channels not in (1, 3):
+            raise BuilderError(f"task.channels is {self.channels}, expected 1 (grey) or 3 (colour).")
         if self.validation_fraction + self.test_fraction >= 1:
             raise BuilderError("task.validation_fraction and task.test_fraction leave no images to train on.")
         if not len(self.mean) == len(self.std) == self.channels:
@@ -88,11 +94,16 @@ class Recipe:
     label_smoothing: float
     shift: int
     clip_norm: float
+    precision: str
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""
         _at_least(1, "protocol.recipe.", epochs=self.epochs, batch_size=self.batch_size)
         _at_least(0, "protocol.recipe.", learning_rate=self.learning_rate, shift=self.shift)
+        if self.precision not in PRECISIONS:
+            raise BuilderError(
+                f"protocol.recipe.precision is '{self.precision}', expected {' or '.join(PRECISIONS)}."
+            )
 
 
 @dataclass
@@ -115,6 +126,13 @@ class Published:
     scale: float = 100.0
     where: Where = field(default_factory=Where)
 
+    def __post_init__(self) -> None:
+        """Refuse a scale that no accuracy can be divided by."""
+        if self.scale <= 0:
+            raise BuilderError(
+                f"protocol.published.scale is {self.scale:g}, expected what the column calls 100 %."
+            )
+
 
 @dataclass
 class ProtocolSettings:
@@ -128,12 +146,24 @@ class ProtocolSettings:
     checkpoint: str | None = None
     published: Published | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a checkpoint that nothing would be inherited from."""
+        if self.checkpoint is not None and self.name != "supernet":
+            raise BuilderError(
+                f"protocol.checkpoint is for protocol=supernet; protocol={self.name} trains anew."
+            )
+
 
 @dataclass
 class ProxySettings:
     """Which proxies; the one word `all` means every one of the registry."""
 
     names: list[str]
+
+    def __post_init__(self) -> None:
+        """Refuse an empty list, which would score nothing and say nothing."""
+        if not self.names:
+            raise BuilderError("proxies.names is empty. Name some, or take proxies=all.")
 
 
 @dataclass
@@ -202,6 +232,7 @@ class Settings:
     root: str
     device: str
     threads: int | None
+    retry_failed: bool
     space: SpaceSettings
     task: TaskSettings
     protocol: ProtocolSettings

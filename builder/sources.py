@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,48 +41,62 @@ def open_source(task: TaskSettings, split: str) -> Source:
     """
     if task.path is not None:
         return _from_path(task, split)
-    if task.builtin == "digits":
-        return _digits()
-    if task.hub is None:
+    if task.builtin is not None:
+        return _builtin(task, split)
+    if not task.hub:
         raise BuilderError(
             f"Task '{task.name}' has no public source of images. Give a local copy with task.path=."
         )
     return _from_hub(task, split)
 
 
-def _digits() -> Source:
+def reason(error: BaseException) -> str:
+    """Return the first line of an error that a library raised, without addresses in memory or control codes.
+
+    A message may become a row of the benchmark, and the same command must give the same rows.
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    printable = "".join(character for character in lines[0] if character.isprintable())
+    return re.sub(r"\s*<[^<>]* at 0x[0-9a-f]+>", "", printable)
+
+
+def _builtin(task: TaskSettings, split: str) -> Source:
     from sklearn.datasets import load_digits
 
+    if task.builtin != "digits":
+        raise BuilderError(f"Task '{task.name}': Unknown builtin '{task.builtin}'. Known: digits.")
+    if split != "all":  # another name for the same images would test on what was trained on
+        raise _no_split(task, "digits", split, ["all"])
     data = load_digits()
     grey = np.rint(data.images * (255 / 16)).astype(np.uint8)  # (images, 8, 8); stored as 0..16
-    return Source(data.target.astype(np.int64), lambda index: Image.fromarray(grey[index]))
+    return Source(_labels(task, data.target, "digits"), lambda index: Image.fromarray(grey[index]))
 
 
 def _from_hub(task: TaskSettings, split: str) -> Source:
     import datasets
+    from huggingface_hub.errors import HTTPError
 
     try:
         dataset = datasets.load_dataset(task.hub, revision=task.revision, split=split)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+    # RuntimeError: a transfer that breaks off, or a data set that is a script.
+    except (OSError, ValueError, RuntimeError, HTTPError, datasets.exceptions.DatasetsError) as error:
         raise BuilderError(
             f"Task '{task.name}': {task.hub} could not be loaded from the hub "
-            f"({_first_line(error)}). "
+            f"({reason(error.__cause__ or error)}). "
             "Give a local copy with task.path=; for a gated data set accept its terms there and set HF_TOKEN."
         ) from None
     return _from_dataset(task, dataset, f"hub {task.hub}")
 
 
 def _from_path(task: TaskSettings, split: str) -> Source:
-    import datasets
-
-    path = Path(str(task.path)).expanduser()
-    files = _parquet_files(path)
-    if not files and path.is_dir():
-        folders = datasets.load_dataset("imagefolder", data_dir=str(path))
-        if split not in folders:
-            raise _no_split(task, split, sorted(folders))
-        return _from_dataset(task, folders[split], str(path))
-    if not files:
+    try:
+        path = Path(str(task.path)).expanduser()
+        files = _parquet_files(path)
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~name of nobody
+        raise BuilderError(f"task.path={task.path} cannot be opened ({reason(error)}).") from None
+    if task.path and not files and path.is_dir():
+        return _from_folder(task, path, split)
+    if not task.path or not files:
         raise BuilderError(
             f"task.path={task.path} does not exist. Expected a Parquet file, a folder of them or of "
             "images, or a pattern like 'data/cifar10_*.parquet'."
@@ -91,13 +105,43 @@ def _from_path(task: TaskSettings, split: str) -> Source:
         _check_columns(task, file)
     if task.columns.split is None:
         files = _files_of_split(task, files, split)
-    dataset = datasets.load_dataset("parquet", data_files=[str(file) for file in files], split="train")
+    files = [file for file in files if pq.read_metadata(file).num_rows]  # the library fails at an empty one
+    if not files:
+        raise BuilderError(f"Task '{task.name}': split '{split}' of {path} holds no images.")
+    columns = _wanted_columns(task)
+    names = [glob.escape(str(file)) for file in files]  # the library takes a name for a pattern
+    dataset = _load(task, path, "parquet", data_files=names, columns=columns, split="train")
     if task.columns.split is not None:
-        names = np.asarray(dataset[task.columns.split][:])
-        if split not in names:
-            raise _no_split(task, split, sorted(set(names.tolist())))
-        dataset = dataset.select(np.flatnonzero(names == split))
+        found = np.asarray([str(name) for name in dataset[task.columns.split][:]])
+        if split not in found:
+            raise _no_split(task, path, split, sorted(set(found.tolist())))
+        dataset = dataset.select(np.flatnonzero(found == split))
     return _from_dataset(task, dataset, str(path))
+
+
+def _from_folder(task: TaskSettings, path: Path, split: str) -> Source:
+    folders = _load(task, path, "imagefolder", data_dir=glob.escape(str(path)))
+    if split not in folders:
+        raise _no_split(task, path, split, sorted(folders))
+    if folders[split].column_names == ["image"]:
+        raise BuilderError(
+            f"Task '{task.name}': the images in {path} are in no classes. "
+            f"Expected a folder for each of at least two: {path}/{split}/<class>/<image>."
+        )
+    return _from_dataset(task, folders[split], str(path))
+
+
+def _load(task: TaskSettings, path: Path, kind: str, **options: Any) -> Any:
+    """Return what the datasets library makes of local files."""
+    import datasets
+
+    try:
+        return datasets.load_dataset(kind, **options)
+    except (OSError, ValueError, pa.ArrowException, datasets.exceptions.DatasetsError) as error:
+        raise BuilderError(
+            f"Task '{task.name}': no images could be read from {path} ({reason(error.__cause__ or error)}). "
+            "Expected whole Parquet files of the same columns, or folders <split>/<class>/<image>."
+        ) from None
 
 
 def _parquet_files(path: Path) -> list[Path]:
@@ -105,7 +149,12 @@ def _parquet_files(path: Path) -> list[Path]:
         return [path]
     if path.is_dir():
         return sorted(path.rglob("*.parquet"))
-    return [Path(name) for name in sorted(glob.glob(str(path)))]  # noqa: PTH207 - the pattern may be absolute
+    return [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - may be absolute
+
+
+def _wanted_columns(task: TaskSettings) -> list[str]:
+    names = (task.columns.image, task.columns.label, task.columns.split)
+    return list(dict.fromkeys(name for name in names if name is not None))
 
 
 def _check_columns(task: TaskSettings, file: Path) -> None:
@@ -113,11 +162,9 @@ def _check_columns(task: TaskSettings, file: Path) -> None:
         schema = pq.read_schema(file)
     except (pa.ArrowException, OSError) as error:
         raise BuilderError(
-            f"Task '{task.name}': {file} is not a whole Parquet file: {_first_line(error)}"
+            f"Task '{task.name}': {file} is not a whole Parquet file: {reason(error)}"
         ) from None
-    wanted = [task.columns.image, task.columns.label]
-    wanted += [task.columns.split] if task.columns.split is not None else []
-    for column in wanted:
+    for column in _wanted_columns(task):
         if column not in schema.names:
             raise BuilderError(
                 f"Task '{task.name}': {file} has no column '{column}', but {', '.join(schema.names)}. "
@@ -131,13 +178,19 @@ def _files_of_split(task: TaskSettings, files: list[Path], split: str) -> list[P
     def words(file: Path) -> set[str]:
         return set(re.split(r"[^a-z]+", file.stem.lower())) & set(_SPLIT_WORDS)
 
+    for file in files:
+        if {task.splits.train, task.splits.test} <= words(file):
+            raise BuilderError(
+                f"Task '{task.name}': the name of {file} speaks of both splits, '{task.splits.train}' and "
+                f"'{task.splits.test}'. Rename it, or name a column of splits with task.columns.split=."
+            )
     found = [file for file in files if split in words(file)]
     if found:
         return found
     if split == task.splits.train and not any(words(file) for file in files):
         return files
     known = sorted(set().union(*(words(file) for file in files)) or {task.splits.train})
-    raise _no_split(task, split, known)
+    raise _no_split(task, files[0].parent, split, known)
 
 
 def _from_dataset(task: TaskSettings, dataset: Any, where: str) -> Source:
@@ -152,22 +205,37 @@ def _from_dataset(task: TaskSettings, dataset: Any, where: str) -> Source:
                 "Name yours with task.columns.image= and task.columns.label=."
             )
     feature = dataset.features[image]
-    if not isinstance(feature, datasets.Image | dict) and getattr(feature, "dtype", "") != "binary":
+    if not _holds_images(feature):
         raise BuilderError(
             f"Task '{task.name}': column '{image}' of {where} holds {getattr(feature, 'dtype', feature)}, "
             "not images. "
             "Name the column of images with task.columns.image=."
         )
-    dataset = dataset.cast_column(image, datasets.Image())
-    return Source(_labels(task, np.asarray(dataset[label][:]), where), lambda index: dataset[index][image])
-
-
-def _labels(task: TaskSettings, labels: np.ndarray, where: str) -> np.ndarray:
-    if not np.issubdtype(labels.dtype, np.integer):
+    kind = str(getattr(dataset.features[label], "dtype", dataset.features[label]))
+    if not re.fullmatch(r"u?int\d+", kind):
         raise BuilderError(
-            f"Task '{task.name}': column '{task.columns.label}' of {where} holds {labels.dtype}, "
-            "not class numbers."
+            f"Task '{task.name}': column '{label}' of {where} holds {kind}, not class numbers."
         )
+    dataset = dataset.cast_column(image, datasets.Image())
+    return Source(_labels(task, dataset[label][:], where), lambda index: dataset[index][image])
+
+
+def _holds_images(feature: Any) -> bool:
+    """Say whether a column is one of images: the library's own, bytes, or a struct of bytes and path."""
+    import datasets
+
+    if isinstance(feature, dict):
+        kinds = {"bytes": ("binary", "null"), "path": ("string", "null")}  # null: none has one
+        fields = feature.keys() & kinds.keys()
+        return bool(fields) and all(getattr(feature[name], "dtype", "") in kinds[name] for name in fields)
+    return isinstance(feature, datasets.Image) or getattr(feature, "dtype", "") in ("binary", "large_binary")
+
+
+def _labels(task: TaskSettings, values: Sequence[int | None], where: str) -> np.ndarray:
+    missing = [index for index, value in enumerate(values) if value is None]
+    if missing:
+        raise BuilderError(f"Task '{task.name}': image {missing[0]} of {where} has no label.")
+    labels = np.asarray(values)
     wrong = labels[(labels < 0) | (labels >= task.classes)]
     if len(wrong):
         raise BuilderError(
@@ -177,12 +245,8 @@ def _labels(task: TaskSettings, labels: np.ndarray, where: str) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-def _no_split(task: TaskSettings, split: str, known: list[str]) -> BuilderError:
+def _no_split(task: TaskSettings, where: Path | str, split: str, known: list[str]) -> BuilderError:
     return BuilderError(
-        f"Task '{task.name}': {task.path} has no split '{split}', but {', '.join(known)}. "
+        f"Task '{task.name}': {where} has no split '{split}', but {', '.join(known[:10])}. "
         "Name yours with task.splits.train= and task.splits.test=."
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from builder.errors import BuilderError
 from builder.seeds import generator
 from builder.settings import TaskSettings
-from builder.sources import Source, open_source
+from builder.sources import Source, open_source, reason
+
+# What PIL and the datasets library raise for damaged images; SyntaxError is PIL's for a broken PNG.
+_DAMAGED = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, pa.ArrowException)
 
 
 class Task:
@@ -28,6 +32,11 @@ class Task:
     """
 
     def __init__(self, settings: TaskSettings) -> None:
+        if settings.splits.train == settings.splits.test:
+            raise BuilderError(
+                f"Task '{settings.name}': train and test are the same split '{settings.splits.train}'. "
+                "Give another, or carve test from train: task.splits.test=null task.test_fraction=0.2."
+            )
         self.settings = settings
         self.name = settings.name
         self._sources: dict[str, Source] = {}
@@ -39,7 +48,7 @@ class Task:
         return {name: getattr(self.settings, name) for name in names}
 
     def labels(self, split: str) -> Tensor:
-        """Return the labels of a split, (images,) int64."""
+        """Return the labels of a split, (images,) int64; raises BuilderError when it has no images."""
         source, kept = self._split(split)
         return torch.from_numpy(source.labels[kept])
 
@@ -50,7 +59,8 @@ class Task:
         indices: positions within the split; default all of it.
 
         An image of another size is scaled by its shorter side and cut at the centre; one of another colour
-        mode is converted. Raises BuilderError, naming the image, when one cannot be decoded.
+        mode is converted. Raises BuilderError, naming the image, when one cannot be decoded, and when the
+        split has none.
         """
         source, kept = self._split(split)
         chosen = kept if indices is None else kept[np.asarray(indices, dtype=np.int64)]
@@ -89,11 +99,14 @@ class Task:
 
     def _decode(self, source: Source, index: int) -> Image.Image:
         try:
-            return source.image(index)
-        except (UnidentifiedImageError, OSError) as error:
+            image = source.image(index)
+        except _DAMAGED as error:
             raise BuilderError(
-                f"Task '{self.name}': image {index} of its source is not one: {error}"
+                f"Task '{self.name}': image {index} of its source is not one: {reason(error)}"
             ) from None
+        if image is None:
+            raise BuilderError(f"Task '{self.name}': image {index} of its source is missing.")
+        return image
 
     def _split(self, split: str) -> tuple[Source, np.ndarray]:
         """Return a split's source and the positions of its images there."""
@@ -101,7 +114,18 @@ class Task:
         if split == "test" and splits.test is not None:
             source = self._source(splits.test)
             return source, np.arange(len(source.labels))
-        return self._source(splits.train), self._carved[split]
+        kept = self._carved[split]
+        if not len(kept):
+            raise self._no_images(split)
+        return self._source(splits.train), kept
+
+    def _no_images(self, split: str) -> BuilderError:
+        """Return the error for a split that nothing was carved for."""
+        if split == "train":
+            remedy = "Lower task.validation_fraction= and task.test_fraction=."
+        else:
+            remedy = f"Set task.{split}_fraction= above {getattr(self.settings, f'{split}_fraction'):g}."
+        return BuilderError(f"Task '{self.name}' has no {split} images. {remedy}")
 
     @cached_property
     def _carved(self) -> dict[str, np.ndarray]:

@@ -8,6 +8,8 @@ import pandas as pd
 # Okabe and Ito's blue for proxies; controls are grey and hollow, so that the two differ without colour too.
 PROXY, CONTROL = "#0072B2", "#8a8f98"
 KINDS = ["proxy", "control"]
+PAINT = alt.Scale(domain=KINDS, range=[PROXY, CONTROL])
+FILLING = alt.Scale(domain=KINDS, range=[PROXY, "#ffffff"])
 LINE, TEXT = "#9aa3ad", "#52606d"
 ROW, FRAME = 23, 82  # pixels of one proxy, and of legend and axis around them
 TITLE = {"anchor": "start", "fontSize": 15, "subtitleFontSize": 12, "subtitleColor": TEXT, "offset": 8}
@@ -29,38 +31,7 @@ def intervals(ranking: pd.DataFrame, picked: str | None) -> alt.LayerChart:
 
     A click on a row selects its proxy, under the name `picked`.
     """
-    controls = list(ranking.loc[ranking["kind"] == "control", "proxy"])
-    hue = alt.condition(f"indexof({controls}, datum.value) >= 0", alt.value(CONTROL), alt.value(TEXT))
-    axis = alt.Axis(
-        title=None,
-        labelColor=hue,
-        labelLimit=220,
-        labelFlush=False,
-        ticks=False,
-        domain=False,
-        labelPadding=8,
-    )
-    paint = alt.Scale(domain=KINDS, range=[PROXY, CONTROL])
-    base = alt.Chart(ranking).encode(
-        y=alt.Y(
-            "proxy:N",
-            sort=list(ranking["proxy"]),
-            axis=axis,
-            scale=alt.Scale(paddingInner=0, paddingOuter=0.2),
-        ),
-        color=alt.Color("kind:N", scale=paint, legend=None),
-        tooltip=[
-            alt.Tooltip("proxy:N"),
-            alt.Tooltip("rank:Q"),
-            *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("rho", "low", "high")),
-            *(alt.Tooltip(f"{name}:Q", format=",") for name in ("n", "failed", "unscored")),
-        ],
-    )
-    rho = alt.X(
-        "rho:Q",
-        title="Spearman's rho with accuracy (click a row to see its architectures)",
-        axis=alt.Axis(format=".1f", tickCount=8),
-    )
+    base = rows(ranking)
     # Invisible, over the whole row: a click need not meet the small point.
     row = base.mark_rect(opacity=0, cursor="pointer").add_params(
         alt.selection_point("picked", fields=["proxy"], on="click", toggle=False)
@@ -68,21 +39,54 @@ def intervals(ranking: pd.DataFrame, picked: str | None) -> alt.LayerChart:
     under = base.transform_filter(alt.datum.proxy == picked).mark_rect(color=PROXY, opacity=0.09)
     zero = alt.Chart(pd.DataFrame({"rho": [0.0]})).mark_rule(color=LINE).encode(x="rho:Q")
     line = base.mark_rule(strokeWidth=3, opacity=0.5, strokeCap="round").encode(x="low:Q", x2="high:Q")
-    filling = alt.Scale(domain=KINDS, range=[PROXY, "#ffffff"])
-    point = base.mark_point(size=75, strokeWidth=2, opacity=1).encode(
-        x=rho,
-        fill=alt.Fill("kind:N", scale=filling, legend=LEGEND),
-        stroke=alt.Stroke("kind:N", scale=paint, legend=LEGEND),
-        color=alt.Undefined,
-    )
-    number = base.mark_text(align="left", dx=8, fontSize=12).encode(
+    said = base.mark_text(align="left", dx=8, fontSize=12).encode(
         x=alt.value("width"), text=alt.Text("rho:Q", format=".2f")
     )
     return (
-        alt.layer(under.encode(color=alt.value(PROXY)), zero, line, point, number, row)
+        alt.layer(under.encode(color=alt.value(PROXY)), zero, line, marks(base), said, row)
         .resolve_scale(color="independent")
         .properties(height=height(len(ranking)), padding={"right": 10})
         .configure_view(strokeWidth=0)
+    )
+
+
+def rows(ranking: pd.DataFrame) -> alt.Chart:
+    """One row a proxy, without marks yet: names, colours, and what is told under the pointer."""
+    controls = list(ranking.loc[ranking["kind"] == "control", "proxy"])
+    grey = alt.condition(f"indexof({controls}, datum.value) >= 0", alt.value(CONTROL), alt.value(TEXT))
+    axis = alt.Axis(
+        title=None,
+        labelColor=grey,
+        labelLimit=220,
+        labelFlush=False,
+        ticks=False,
+        domain=False,
+        labelPadding=8,
+    )
+    scale = alt.Scale(paddingInner=0, paddingOuter=0.2)
+    return alt.Chart(ranking).encode(
+        y=alt.Y("proxy:N", sort=list(ranking["proxy"]), axis=axis, scale=scale),
+        color=alt.Color("kind:N", scale=PAINT, legend=None),
+        tooltip=[
+            alt.Tooltip("proxy:N"),
+            alt.Tooltip("rank:Q"),
+            *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("rho", "low", "high")),
+            *(alt.Tooltip(f"{name}:Q", format=",") for name in ("n", "failed", "unscored")),
+        ],
+    )
+
+
+def marks(base: alt.Chart) -> alt.Chart:
+    """The points at rho: filled for proxies, hollow for controls."""
+    return base.mark_point(size=75, strokeWidth=2, opacity=1).encode(
+        x=alt.X(
+            "rho:Q",
+            title="Spearman's rho with accuracy (click a row to see its architectures)",
+            axis=alt.Axis(format=".1f", tickCount=8),
+        ),
+        fill=alt.Fill("kind:N", scale=FILLING, legend=LEGEND),
+        stroke=alt.Stroke("kind:N", scale=PAINT, legend=LEGEND),
+        color=alt.Undefined,
     )
 
 
@@ -94,19 +98,6 @@ def scatter(
     points: columns score, accuracy, params, arch_id and perhaps embed_dim, depth
     colour: the column that colours the points
     """
-    values = sorted(points[colour].unique())
-    few = len(values) <= 8  # steps of a legend can still be told apart
-    hue = alt.Color(
-        f"{colour}:{'O' if few else 'Q'}",
-        scale=alt.Scale(scheme="viridis"),
-        legend=alt.Legend(
-            orient="top",
-            title=NAMES.get(colour, colour),
-            titleOrient="left" if few else "top",
-            format="~s" if colour == "params" else "d",
-            offset=2,
-        ),
-    )
     genes = [gene for gene in ("embed_dim", "depth") if gene in points]
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=False, padding=12)
     return (
@@ -115,7 +106,7 @@ def scatter(
         .encode(
             x=alt.X("score:Q", scale=scale, title="score", axis=alt.Axis(format=number(points), tickCount=6)),
             y=alt.Y("accuracy:Q", scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(format="~%")),
-            color=hue,
+            color=hue(points, colour),
             tooltip=[
                 alt.Tooltip("arch_id:N", title="arch_id"),
                 alt.Tooltip("params:Q", format=","),
@@ -129,12 +120,28 @@ def scatter(
     )
 
 
+def hue(points: pd.DataFrame, colour: str) -> alt.Color:
+    """The colour of the points, by a column of theirs, with its legend."""
+    few = points[colour].nunique() <= 8  # steps of a legend can still be told apart
+    return alt.Color(
+        f"{colour}:{'O' if few else 'Q'}",
+        scale=alt.Scale(scheme="viridis"),
+        legend=alt.Legend(
+            orient="top",
+            title=NAMES.get(colour, colour),
+            titleOrient="left" if few else "top",
+            format="~s" if colour == "params" else "d",
+            offset=2,
+        ),
+    )
+
+
 def number(points: pd.DataFrame) -> str:
     """How to write the ticks of the scores: plain, then as 20k or 3M, with an exponent where neither fits."""
     largest = points["score"].abs().max()
     if not 1e-3 <= largest < 1e12:
         return ".1~e"
-    return "~g" if largest < 1e4 else "~s"
+    return "~f" if largest < 1e4 else "~s"
 
 
 def wide(points: pd.DataFrame) -> bool:

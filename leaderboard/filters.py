@@ -2,6 +2,7 @@
 
 import math
 
+import pandas as pd
 import streamlit as st
 
 from leaderboard import reading, state
@@ -25,7 +26,7 @@ PARAMS = "SELECT space, min(params) AS least, max(params) AS most FROM architect
 def sidebar() -> Filters:
     """Draw the filters and return what they say. Raises StoreError where there is nothing to rank."""
     accuracies, scored = reading.sql(ACCURACIES), reading.sql(SCORED)
-    check_complete(len(accuracies), len(scored))
+    check_complete(accuracies, scored)
     state.check_names()
     space = state.select(st.sidebar, "Space", "space", list(accuracies["space"].unique()))
     here = accuracies[accuracies["space"] == space]
@@ -36,20 +37,31 @@ def sidebar() -> Filters:
     return Filters(space, task, protocol, recipe, scores_from, params_window(space))
 
 
-def check_complete(accuracies: int, scores: int) -> None:
-    """Raise StoreError that says which job to run when there is nothing to rank."""
-    missing = None
-    if not reading.sql("SELECT count(*) AS n FROM architectures")["n"][0]:
-        missing = "architectures", "sample"
-    elif not accuracies:
-        missing = "accuracies on the split 'test'", "accuracy"
-    elif not scores:
-        missing = "scores", "score"
-    if missing:
-        table, job = missing
-        raise StoreError(
-            f"This benchmark has no {table} yet. Run: python -m builder job={job} root={reading.path()}"
-        )
+def check_complete(accuracies: pd.DataFrame, scored: pd.DataFrame) -> None:
+    """Raise StoreError that says which job to run when there is nothing to rank.
+
+    accuracies, scored: the space and task of each that there is
+    """
+    spaces = reading.sql("SELECT DISTINCT space FROM architectures ORDER BY ALL")
+    if spaces.empty:
+        raise StoreError(f"This benchmark has no architectures yet. Run: {command('sample')}")
+    if accuracies.empty:
+        known = spaces if scored.empty else scored
+        table, job = "accuracies on the split 'test'", "accuracy"
+    elif scored.empty:
+        known, table, job = accuracies, "scores", "score"
+    else:
+        return
+    first = known.iloc[0]  # of several any will do: the page has something to show after it
+    raise StoreError(
+        f"This benchmark has no {table} yet. Run: {command(job, first['space'], first.get('task'))}"
+    )
+
+
+def command(job: str, space: str | None = None, task: str | None = None) -> str:
+    """What to type to run a job for this benchmark, with space and task where they are known."""
+    known = {"job": job, "root": reading.path(), "space": space, "task": task}
+    return " ".join(["python -m builder", *(f"{name}={value}" for name, value in known.items() if value)])
 
 
 def accuracy(pairs: list[tuple[str, str]]) -> tuple[str, str]:

@@ -16,7 +16,10 @@ Option = TypeVar("Option")
 Window = tuple[int | None, int | None]
 
 # Every name an address may hold; anything else in it is a mistake worth a line.
-NAMES = ("space", "task", "accuracy", "scores_from", "params", "controls", "proxy", "seed", "colour", "log")
+NAMES = (
+    "space", "task", "accuracy", "scores_from", "params", "controls", "shared", "proxy", "seed", "colour",
+    "log",
+)  # fmt: skip
 
 
 def check_names() -> None:

@@ -75,7 +75,7 @@ class AutoFormer(Space):
                 "mlp_ratio": [float(ratio) for ratio in values["mlp_ratio"]],
                 "num_heads": [_whole(heads) for heads in values["num_heads"]],
             }
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise SpaceError(f"Genome {dict(values)} of {self.name} is malformed: {error}.") from None
         for field in ("mlp_ratio", "num_heads"):
             if len(genome[field]) != genome["depth"]:  # type: ignore[arg-type]

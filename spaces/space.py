@@ -7,17 +7,20 @@ import pkgutil
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import nn
 
 from spaces.architecture import Architecture
 from spaces.errors import SpaceError, unknown
 
+if TYPE_CHECKING:
+    from spaces.supernet import Supernet
+
 T = TypeVar("T")
 
 _SPACES: dict[str, Space] = {}
-_TRIES_PER_ARCHITECTURE = 2000
+_MISSES = 20_000  # draws in a row outside a window of parameters, after which it counts as exhausted
 
 
 class Space(ABC):
@@ -69,6 +72,10 @@ class Space(ABC):
     def build(self, architecture: Architecture, *, seed: int = 0, **shape: int) -> nn.Module:
         """Build the stand-alone network, its weights drawn from a generator of this seed."""
 
+    def supernet(self, *, seed: int = 0, **shape: int) -> Supernet:
+        """Build the supernet whose slices are the architectures; SpaceError for a space that has none."""
+        raise SpaceError(f"Space {self.name} has no supernet. Take protocol=scratch.")
+
     def sample(self, n: int, seed: int, params: tuple[float, float] | None = None) -> list[Architecture]:
         """Draw n different architectures.
 
@@ -82,12 +89,15 @@ class Space(ABC):
             raise SpaceError(f"Cannot sample {n} architectures of {self.name}: it has {self.size}.")
         generator = random.Random(seed)
         found: dict[Architecture, None] = {}
-        for _ in range(n * _TRIES_PER_ARCHITECTURE):
-            if len(found) == n:
-                break
+        misses = 0
+        while len(found) < n and (params is None or misses < _MISSES):
             architecture = self.draw(generator)
-            if params is None or params[0] <= self.params(architecture) <= params[1]:
-                found.setdefault(architecture)
+            inside = params is None or params[0] <= self.params(architecture) <= params[1]
+            if inside and architecture not in found:
+                found[architecture] = None
+                misses = 0
+            else:
+                misses += 1
         if len(found) < n:
             window = "" if params is None else f" with {params[0]:,.0f} to {params[1]:,.0f} parameters"
             raise SpaceError(

@@ -23,11 +23,21 @@ def find_parts(root: Path) -> dict[str, list[Path]]:
         )
     if not any((root / name).is_dir() for name in TABLES):
         raise StoreError(f"No benchmark at {root}: expected at least one of the folders {', '.join(TABLES)}.")
-    parts = {name: sorted((root / name).rglob("*.parquet")) for name in TABLES}
+    parts = {name: part_files(root / name) for name in TABLES}
     for name, paths in parts.items():
         for path in paths:
             _check_footer(path, TABLES[name])
     return parts
+
+
+def part_files(folder: Path) -> list[Path]:
+    """The part files in a table's folder, sorted, none of them opened.
+
+    Another benchmark may lie in there, as runs/demo does in the folder `runs` of the project's own root: what
+    lies below a subfolder named like a table is that benchmark's.
+    """
+    found = folder.rglob("*.parquet")
+    return sorted(path for path in found if TABLES.keys().isdisjoint(path.relative_to(folder).parts[:-1]))
 
 
 def damaged_part(parts: list[Path]) -> str | None:

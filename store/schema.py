@@ -140,7 +140,14 @@ ACCURACIES = _table(
             "images it was measured on; null when the source does not say",
             nullable=True,
         ),
-        column("seconds", REAL, "seconds", "wall time spent to get it; null when imported", nullable=True),
+        column(
+            "seconds",
+            REAL,
+            "seconds",
+            "wall time for this architecture alone: its training where it was trained alone, "
+            "its evaluation where it inherited weights; null when imported",
+            nullable=True,
+        ),
         column(
             "source",
             TEXT,

@@ -25,6 +25,8 @@ def run(settings: Settings, run: Run) -> None:
             draws=wanted.draws,
             seed=wanted.seed,
         ).to_pylist()
+    if not rows and wanted.shared:
+        raise BuilderError(f"No architecture in {run.root} was scored by every proxy. Use rank.shared=false.")
     if not rows:
         raise BuilderError(
             f"Nothing to rank for {settings.space.name} on {settings.task.name} in {run.root}. "
@@ -42,9 +44,8 @@ def run(settings: Settings, run: Run) -> None:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return a ranking as text: one line a proxy, its rho drawn from -1 to 1 with the interval around it."""
-    head = (
-        f"{'':>3} {'proxy':<16}{'rho':>6}  {'95 %':^14}{'tau':>6}{'|params':>9}{'n':>6}{'failed':>8}{'ms':>9}"
-    )
+    head = f"{'':>3} {'proxy':<16}{'rho':>6}  {'95 %':^14}{'tau':>6}{'|params':>9}"
+    head += f"{'n':>6}{'failed':>8}{'unscored':>10}{'ms':>9}"
     lines = [f"{head}  {'-1':<{_BAR // 2}}0{'1':>{_BAR // 2}}"]
     for row in rows:
         name = row["proxy"] + ("*" if row["control"] else "")
@@ -53,7 +54,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         rho, tau, given = (_number(row[column]) for column in ("rho", "tau_b", "rho_given_params"))
         lines.append(
             f"{row['rank'] or '-':>3} {name:<16}{rho:>6}  {interval:^14}{tau:>6}{given:>9}"
-            f"{row['n']:>6}{row['failed']:>8}{milliseconds:>9}  {_bar(row)}".rstrip()
+            f"{row['n']:>6}{row['failed']:>8}{row['unscored']:>10}{milliseconds:>9}  {_bar(row)}".rstrip()
         )
     return "\n".join(lines)
 

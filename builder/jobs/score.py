@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 import proxies
 import spaces
 from builder import plan
-from builder.provenance import Run
+from builder.errors import BuilderError
+from builder.provenance import Run, deciding
 from builder.seeds import derive_seed
 from builder.settings import Settings
 from builder.tasks import Task
 from spaces import Architecture
+from store import Benchmark
 from store.write import part_name, write_part
 
 
@@ -29,7 +33,8 @@ def run(settings: Settings, run: Run) -> None:
     task, wanted = Task(settings.task), settings.score
     chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
     for seed in wanted.seeds:
-        todo = _missing(run, task.name, seed, chosen, names)
+        _refuse_to_mix(settings, run, seed)
+        todo = _missing(settings, run, seed, chosen, names)
         found: Counter[str] = Counter()
         if todo:
             batches = task.batches(needed, wanted.batch_size, seed)
@@ -64,7 +69,12 @@ def _score(
 ) -> list[dict[str, Any]]:
     """Return the rows of one architecture."""
     draw = derive_seed(architecture.arch_id, task.name, seed)
-    network = spaces.get(architecture.space).build(architecture, seed=draw, **task.shape).to(run.device)
+    try:
+        network = spaces.get(architecture.space).build(architecture, seed=draw, **task.shape).to(run.device)
+        scores = proxies.compute(names, network, batches, seed=draw)
+    except torch.OutOfMemoryError as error:  # already the network was too large
+        failure = proxies.Score(None, "oom", str(error).splitlines()[0], 0.0, 0.0, None)
+        scores = dict.fromkeys(names, failure)
     return [
         {
             "arch_id": architecture.arch_id,
@@ -76,18 +86,39 @@ def _score(
             "image_size": task.settings.image_size,
             "run_id": run.id,
         }
-        for name, score in proxies.compute(names, network, batches, seed=draw).items()
+        for name, score in scores.items()
     ]
 
 
+def _refuse_to_mix(settings: Settings, run: Run, seed: int) -> None:
+    """Raise BuilderError when scores of this space, task and seed were computed under other settings."""
+    with Benchmark.open(run.root) as benchmark:
+        configs = benchmark.sql(
+            f"""SELECT DISTINCT config FROM scores JOIN architectures USING (arch_id)
+            JOIN runs ON runs.run_id = scores.run_id
+            WHERE space = '{settings.space.name}' AND task = '{settings.task.name}' AND seed = {seed}"""
+        )["config"].to_pylist()
+    ours = deciding(settings.task) | {"batch_size": settings.score.batch_size}
+    for config in map(json.loads, configs):
+        theirs = config["task"] | {"batch_size": config["score"]["batch_size"]}
+        for name, value in ours.items():
+            if theirs.get(name, value) != value:
+                raise BuilderError(
+                    f"Scores of {settings.space.name} on {settings.task.name} with seed {seed} "
+                    f"in {run.root} were computed with {name} {theirs[name]}, not {value}. "
+                    "Use another root or seed."
+                )
+
+
 def _missing(
-    run: Run, task: str, seed: int, chosen: list[Architecture], names: list[str]
+    settings: Settings, run: Run, seed: int, chosen: list[Architecture], names: list[str]
 ) -> list[tuple[Architecture, list[str]]]:
     """Return the architectures that lack scores, each with the proxies it lacks."""
+    task = settings.task.name
     keys = [
         {"arch_id": a.arch_id, "task": task, "proxy": name, "seed": seed} for a in chosen for name in names
     ]
     absent: dict[str, list[str]] = {}
-    for key in plan.missing(run.root, "scores", keys):
+    for key in plan.missing(run.root, "scores", keys, settings.retry_failed):
         absent.setdefault(key["arch_id"], []).append(key["proxy"])
     return [(a, absent[a.arch_id]) for a in chosen if a.arch_id in absent]

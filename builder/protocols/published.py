@@ -17,6 +17,7 @@ from builder.errors import BuilderError
 from builder.provenance import Run
 from builder.settings import Published, Settings
 from spaces import Architecture, Space, SpaceError
+from store import Benchmark
 from store.write import part_name, write_part
 
 
@@ -42,20 +43,33 @@ def run(settings: Settings, run: Run) -> None:
             part_name(space.name, "published", keys=[r["arch_id"] for r in new]),
         )
     rows = [_accuracy_row(settings, published, a, value, run) for a, value in accuracies.items()]
-    absent = plan.missing(run.root, "accuracies", rows)
-    if absent:
-        name = part_name(
-            space.name,
-            settings.task.name,
-            "published",
-            published.recipe,
-            keys=[row["arch_id"] for row in absent],
-        )
-        write_part(run.root, "accuracies", absent, name)
+    known = _known(settings, published, run)
+    changed = [row for row in rows if known.get(row["arch_id"]) != row["accuracy"]]
+    if changed:
+        keys = [row["arch_id"] for row in changed]
+        name = part_name(space.name, settings.task.name, "published", published.recipe, keys=keys)
+        write_part(run.root, "accuracies", changed, name)
     print(
         f"accuracy: {len(rows)} published accuracies '{published.accuracy}' of {space.name} on "
-        f"{settings.task.name}, {len(absent)} of them new; {without} rows had no value"
+        f"{settings.task.name}, {len(changed)} of them new; {without} rows had no value"
     )
+
+
+def _known(settings: Settings, published: Published, run: Run) -> dict[str, float]:
+    """Return the accuracies imported before under this recipe; BuilderError if they are another source's."""
+    with Benchmark.open(run.root) as benchmark:
+        rows = benchmark.sql(
+            f"""SELECT arch_id, accuracy, source FROM accuracies JOIN architectures USING (arch_id)
+            WHERE protocol = 'published' AND space = '{settings.space.name}'
+              AND task = '{settings.task.name}' AND recipe = '{published.recipe}'"""
+        ).to_pylist()
+    for row in rows:
+        if row["source"] != published.source:
+            raise BuilderError(
+                f"Recipe '{published.recipe}' in {run.root} holds accuracies of '{row['source']}'. "
+                "Name these with protocol.published.recipe=."
+            )
+    return {row["arch_id"]: row["accuracy"] for row in rows}
 
 
 def _accuracies(published: Published, space: Space) -> tuple[dict[Architecture, float], int]:
@@ -116,7 +130,10 @@ def _read(published: Published) -> pa.Table:
 
 def _plain(value: Any) -> Any:
     """A CSV has no lists: there they are written as JSON."""
-    return json.loads(value) if isinstance(value, str) else value
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError:
+        return value  # no list of numbers: the space will say what it is not
 
 
 def _architecture_row(space: Space, architecture: Architecture, run: Run) -> dict[str, Any]:

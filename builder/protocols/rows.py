@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from builder import plan
 from builder.errors import BuilderError
-from builder.provenance import Run
+from builder.provenance import Run, deciding
 from builder.settings import Recipe, Settings
 from builder.tasks import Task
 from builder.training.evaluate import SplitImages
@@ -31,21 +32,23 @@ def recipe_of(settings: Settings) -> Recipe:
 
 
 def recipe_id(settings: Settings) -> str:
-    """Return a recipe's name and 8 hex digits of all that decides a training, but space, task and seed.
+    """Return a name and 8 hex digits of all that decides an accuracy, but space, task's name and seed.
 
-    Weights of a checkpoint are their own recipe, told by the file's content.
+    That is the recipe, or the content of the checkpoint inherited from, and how the task shows its images.
     """
-    if settings.protocol.checkpoint is not None:
-        path = Path(settings.protocol.checkpoint).expanduser()
-        if not path.is_file():
-            raise BuilderError(f"protocol.checkpoint={path} does not exist.")
-        with path.open("rb") as file:
-            return f"inherited-{hashlib.file_digest(file, 'sha256').hexdigest()[:8]}"
-    recipe, task = asdict(recipe_of(settings)), asdict(settings.task)
-    for name in ("title", "licence", "citation", "path", "columns"):
-        del task[name]
-    digest = hashlib.blake2b(json.dumps([recipe, task], sort_keys=True).encode(), digest_size=4)
-    return f"{recipe['name']}-{digest.hexdigest()}"
+    shown = deciding(settings.task)
+    if settings.protocol.checkpoint is None:
+        recipe = asdict(recipe_of(settings))
+        return f"{recipe['name']}-{_digest(recipe, shown)}"
+    path = Path(settings.protocol.checkpoint).expanduser()
+    if not path.is_file():
+        raise BuilderError(f"protocol.checkpoint={path} does not exist.")
+    with path.open("rb") as file:
+        return f"inherited-{_digest(hashlib.file_digest(file, 'sha256').hexdigest(), shown)}"
+
+
+def _digest(*content: Any) -> str:
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=4).hexdigest()
 
 
 class Ledger:
@@ -57,7 +60,7 @@ class Ledger:
     """
 
     def __init__(self, settings: Settings, run: Run, seed: int) -> None:
-        self.run, self.seed = run, seed
+        self.run, self.seed, self.retry_failed = run, seed, settings.retry_failed
         self.task, self.protocol = settings.task.name, settings.protocol.name
         self.space, self.recipe = settings.space.name, recipe_id(settings)
         checkpoint = settings.protocol.checkpoint
@@ -68,7 +71,8 @@ class Ledger:
     def missing(self, architectures: Sequence[Architecture]) -> list[Architecture]:
         """Return the architectures that lack a row, in their order."""
         keys = [self._key(architecture, split) for architecture in architectures for split in EVALUATED]
-        ids = {key["arch_id"] for key in plan.missing(self.run.root, "accuracies", keys)}
+        absent = plan.missing(self.run.root, "accuracies", keys, self.retry_failed)
+        ids = {key["arch_id"] for key in absent}
         return [architecture for architecture in architectures if architecture.arch_id in ids]
 
     def rows(
@@ -78,7 +82,9 @@ class Ledger:
         images: dict[str, SplitImages],
         seconds: float,
     ) -> list[dict[str, Any]]:
-        """Return an architecture's rows: for each split its accuracy (0..1) and loss."""
+        """Return an architecture's rows, for each split accuracy (0..1) and loss; failed if that is none."""
+        if not all(math.isfinite(loss) for _, loss in results.values()):
+            return self.failed(architecture, "the loss of the trained network is not a number", seconds)
         return [
             {
                 **self._key(architecture, split),

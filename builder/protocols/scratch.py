@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
 import spaces
 from builder import plan
-from builder.errors import BuilderError
+from builder.errors import TrainingFailed
 from builder.protocols.rows import Ledger, recipe_of, splits_of
 from builder.provenance import Run
 from builder.seeds import derive_seed
 from builder.settings import Settings
 from builder.tasks import Task
 from builder.training.evaluate import SplitImages, evaluate
-from builder.training.train import train
+from builder.training.train import Training
 from spaces import Architecture
 
 
@@ -27,10 +28,17 @@ def run(settings: Settings, run: Run) -> None:
     for seed in wanted.seeds:
         ledger = Ledger(settings, run, seed)
         todo = ledger.missing(chosen)
-        images = splits_of(task, run) if todo else {}
+        if todo:
+            images = splits_of(task, run)
+            to_train_on = SplitImages.of(task, "train", run.device)
         failed = 0
         for architecture in tqdm(todo, f"scratch {task.name} seed {seed}", unit="arch", disable=not todo):
-            rows = _trained(settings, ledger, task, images, architecture)
+            started = time.monotonic()
+            try:
+                rows = _train(settings, ledger, task, to_train_on, images, architecture)
+            except (TrainingFailed, torch.OutOfMemoryError) as error:
+                reason = str(error).splitlines()[0]
+                rows = ledger.failed(architecture, reason, time.monotonic() - started)
             failed += rows[0]["status"] != "ok"
             ledger.write(rows)
         print(
@@ -39,31 +47,31 @@ def run(settings: Settings, run: Run) -> None:
         )
 
 
-def _trained(
-    settings: Settings, ledger: Ledger, task: Task, images: dict[str, SplitImages], architecture: Architecture
-) -> list[dict[str, object]]:
-    """Train one architecture and return its rows; one that fails gets nulls and does not end the job."""
+def _train(
+    settings: Settings,
+    ledger: Ledger,
+    task: Task,
+    to_train_on: SplitImages,
+    images: dict[str, SplitImages],
+    architecture: Architecture,
+) -> list[dict[str, Any]]:
+    """Train one architecture and return its rows."""
+    run, wanted = ledger.run, settings.accuracy
     draw = derive_seed("scratch", architecture.arch_id, task.name, ledger.recipe, ledger.seed)
-    run = ledger.run
     network = spaces.get(architecture.space).build(architecture, seed=draw, **task.shape).to(run.device)
-    checkpoint = (
-        run.root / "checkpoints" / f"{architecture.arch_id}-{task.name}-{ledger.recipe}-seed{ledger.seed}.pt"
+    training = Training(
+        network,
+        lambda batch, _: network(batch),
+        task,
+        to_train_on,
+        recipe_of(settings),
+        draw,
+        architecture.arch_id,
     )
-    started = time.monotonic()
-    try:
-        seconds = train(
-            network,
-            lambda batch, _: network(batch),
-            task,
-            recipe_of(settings),
-            seed=draw,
-            checkpoint=checkpoint,
-            checkpoint_seconds=settings.accuracy.checkpoint_seconds,
-            label=architecture.arch_id,
-        )
-        size = settings.accuracy.evaluation_batch_size
-        results = {name: evaluate(network, task, split, size) for name, split in images.items()}
-    except (BuilderError, torch.OutOfMemoryError) as error:
-        return ledger.failed(architecture, str(error).splitlines()[0], time.monotonic() - started)
+    name = f"{architecture.arch_id}-{task.name}-{ledger.recipe}-seed{ledger.seed}.pt"
+    checkpoint = run.root / "checkpoints" / name
+    seconds = training.run(checkpoint, wanted.checkpoint_seconds)
+    size = wanted.evaluation_batch_size
+    results = {name: evaluate(network, task, split, size) for name, split in images.items()}
     checkpoint.unlink(missing_ok=True)  # the network's accuracy is the product, its weights are not
     return ledger.rows(architecture, results, images, seconds)

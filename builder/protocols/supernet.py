@@ -18,8 +18,8 @@ from builder.provenance import Run
 from builder.seeds import derive_seed
 from builder.settings import Settings
 from builder.tasks import Task
-from builder.training.evaluate import evaluate
-from builder.training.train import train
+from builder.training.evaluate import SplitImages, evaluate
+from builder.training.train import Training
 from spaces import Supernet
 
 
@@ -31,9 +31,9 @@ def run(settings: Settings, run: Run) -> None:
         ledger = Ledger(settings, run, seed)
         todo = ledger.missing(chosen)
         if todo:
-            supernet = _trained(settings, run, ledger)
             task = Task(settings.task)
             images = splits_of(task, run)
+            supernet = _supernet(settings, task, ledger)
             label = f"inherit {task.name} seed {seed}"
             with tqdm(total=len(todo), desc=label, unit="arch") as bar:
                 for block in plan.blocks(todo, wanted.block):
@@ -54,25 +54,23 @@ def run(settings: Settings, run: Run) -> None:
         )
 
 
-def _trained(settings: Settings, run: Run, ledger: Ledger) -> Supernet:
+def _supernet(settings: Settings, task: Task, ledger: Ledger) -> Supernet:
     """Return the supernet: of the checkpoint asked for, or trained from where its own checkpoint stops."""
-    space, task = spaces.get(settings.space.name), Task(settings.task)
+    run, space = ledger.run, spaces.get(settings.space.name)
     if settings.protocol.checkpoint is not None:
-        return (
-            space.supernet(**task.shape).load(Path(settings.protocol.checkpoint).expanduser()).to(run.device)
-        )
+        path = Path(settings.protocol.checkpoint).expanduser()
+        return space.supernet(**task.shape).load(path).to(run.device)
     draw = derive_seed("supernet", space.name, task.name, ledger.recipe, ledger.seed)
     supernet = space.supernet(seed=draw, **task.shape).to(run.device)
-    train(
+    training = Training(
         supernet,
         lambda images, choices: supernet(images, space.draw(choices)),
         task,
+        SplitImages.of(task, "train", run.device),
         recipe_of(settings),
-        seed=draw,
-        checkpoint=run.root
-        / "checkpoints"
-        / f"{space.name}-{task.name}-{ledger.recipe}-seed{ledger.seed}.pt",
-        checkpoint_seconds=settings.accuracy.checkpoint_seconds,
-        label=f"supernet {space.name} {task.name} seed {ledger.seed}",
+        draw,
+        f"supernet {space.name} {task.name} seed {ledger.seed}",
     )
+    name = f"{space.name}-{task.name}-{ledger.recipe}-seed{ledger.seed}.pt"
+    training.run(run.root / "checkpoints" / name, settings.accuracy.checkpoint_seconds)
     return supernet

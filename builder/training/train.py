@@ -7,100 +7,126 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from builder.errors import BuilderError
+from builder.errors import BuilderError, TrainingFailed
 from builder.seeds import derive_seed, generator
 from builder.settings import Recipe
 from builder.tasks import Task
 from builder.training.augment import augment
 from builder.training.checkpoint import load_checkpoint, save_checkpoint
+from builder.training.evaluate import SplitImages
 
 # What a training step computes: images and a generator for its own draws to logits.
 Forward = Callable[[Tensor, random.Random], Tensor]
 
 
-def train(
-    network: nn.Module,
-    forward: Forward,
-    task: Task,
-    recipe: Recipe,
-    *,
-    seed: int,
-    checkpoint: Path,
-    checkpoint_seconds: float,
-    label: str,
-) -> float:
-    """Train a network in place on a task's training split.
+class Training:
+    """A training of one network, in place.
 
-    network:    holds the parameters; its device is used.
-    forward:    images (batch, channels, side, side) and a generator to logits (batch, classes).
-    seed:       with the epoch, of every draw: order, augmentation, what `forward` draws.
-    checkpoint: where the state after an epoch is kept; a training that was killed goes on from there and ends
-                in the same weights, since every epoch's draws are its own.
-    checkpoint_seconds: least time between two of them.
-    label:      beside the progress bar.
-
-    Returns the seconds trained, those before an interruption included. Raises BuilderError when the loss is
-    no longer a number.
+    network: holds the parameters.
+    forward: images (batch, channels, side, side) and a generator to logits (batch, classes).
+    task:    normalises the images and says whether they may be mirrored.
+    images:  what is trained on, on the network's device.
+    recipe:  how.
+    seed:    with the epoch, of every draw: order, augmentation, what `forward` draws. As every epoch's draws
+             are its own, a training that was interrupted ends in the weights it would have had.
+    label:   beside the progress bar.
     """
-    device = next(network.parameters()).device
-    pixels, labels = task.pixels("train").to(device), task.labels("train").to(device)
-    optimizer = _optimizer(network, recipe)
-    done, spent = _resume(checkpoint, network, optimizer)
-    if done:
-        print(f"{label}: goes on after epoch {done} of {recipe.epochs}")
-    started = saved = time.monotonic()
-    network.train()
-    bar = tqdm(range(done, recipe.epochs), label, initial=done, total=recipe.epochs, unit="epoch")
-    for epoch in bar:
-        loss = _epoch(network, forward, optimizer, pixels, labels, task, recipe, seed, epoch)
+
+    def __init__(
+        self,
+        network: nn.Module,
+        forward: Forward,
+        task: Task,
+        images: SplitImages,
+        recipe: Recipe,
+        seed: int,
+        label: str,
+    ) -> None:
+        self.network, self.forward, self.task, self.images = network, forward, task, images
+        self.recipe, self.seed, self.label = recipe, seed, label
+        self.optimizer = _optimizer(network, recipe)
+
+    def run(self, checkpoint: Path, checkpoint_seconds: float) -> float:
+        """Train to the recipe's last epoch, from where the checkpoint stops if there is one.
+
+        checkpoint:         where the state after an epoch is kept.
+        checkpoint_seconds: least time between two of them.
+
+        Returns the seconds trained, those before an interruption included. Raises TrainingFailed when the
+        loss is no longer a number, BuilderError when the checkpoint is of something else.
+        """
+        done, spent = self._resume(checkpoint)
+        epochs = self.recipe.epochs
+        if done:
+            print(f"{self.label}: goes on after epoch {done} of {epochs}")
+        started = saved = time.monotonic()
+        self.network.train()
+        bar = tqdm(range(done, epochs), self.label, initial=done, total=epochs, unit="epoch")
+        for epoch in bar:
+            loss = self._epoch(epoch)
+            bar.set_postfix(loss=f"{loss:.3f}")
+            if epoch + 1 == epochs or time.monotonic() - saved > checkpoint_seconds:
+                saved = time.monotonic()
+                self._save(checkpoint, epoch + 1, spent + saved - started)
+        return spent + time.monotonic() - started
+
+    def _epoch(self, epoch: int) -> float:
+        """Train one epoch and return its mean loss."""
+        draws = generator("epoch", self.seed, epoch)
+        choices = random.Random(derive_seed("choices", self.seed, epoch))
+        device = self.images.pixels.device
+        order = torch.randperm(len(self.images.labels), generator=draws).to(device)
+        batches = order.split(self.recipe.batch_size)
+        total = torch.zeros((), device=device)
+        for step, batch in enumerate(batches):
+            rate = learning_rate(self.recipe, epoch + step / len(batches))
+            total += self._step(batch, rate, draws, choices)
+        loss = float(total) / len(batches)
         if not math.isfinite(loss):
-            raise BuilderError(
-                f"{label}: the loss became {loss} in epoch {epoch + 1}. Lower the learning rate."
-            )
-        bar.set_postfix(loss=f"{loss:.3f}")
-        last = epoch + 1 == recipe.epochs
-        if last or time.monotonic() - saved > checkpoint_seconds:
-            saved = time.monotonic()
-            state = {"model": network.state_dict(), "optimizer": optimizer.state_dict()}
-            save_checkpoint(checkpoint, {**state, "epoch": epoch + 1, "seconds": spent + saved - started})
-    return spent + time.monotonic() - started
+            raise TrainingFailed(f"the loss became {loss} in epoch {epoch + 1}; lower the learning rate")
+        return loss
 
-
-def _epoch(
-    network: nn.Module,
-    forward: Forward,
-    optimizer: torch.optim.Optimizer,
-    pixels: Tensor,
-    labels: Tensor,
-    task: Task,
-    recipe: Recipe,
-    seed: int,
-    epoch: int,
-) -> float:
-    """Train one epoch and return its mean loss."""
-    draws = generator("epoch", seed, epoch)
-    choices = random.Random(derive_seed("choices", seed, epoch))
-    batches = torch.randperm(len(labels), generator=draws).to(pixels.device).split(recipe.batch_size)
-    total = torch.zeros((), device=pixels.device)
-    for step, batch in enumerate(batches):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, epoch + step / len(batches))
-        images = task.normalise(augment(pixels[batch], recipe.shift, task.settings.flip, draws))
-        with torch.autocast("cuda", torch.bfloat16, enabled=pixels.is_cuda):
-            logits = forward(images, choices)
-        loss = functional.cross_entropy(logits.float(), labels[batch], label_smoothing=recipe.label_smoothing)
-        optimizer.zero_grad()
+    def _step(self, batch: Tensor, rate: float, draws: torch.Generator, choices: random.Random) -> Tensor:
+        """Take one step on the images at these positions, and return the loss."""
+        recipe = self.recipe
+        pixels = augment(self.images.pixels[batch], recipe.shift, self.task.settings.flip, draws)
+        bfloat16 = recipe.precision == "bfloat16"
+        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=bfloat16):
+            logits = self.forward(self.task.normalise(pixels), choices)
+        labels = self.images.labels[batch]
+        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
+        self.optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
-        optimizer.step()
-        total += loss.detach()
-    return float(total) / len(batches)
+        nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        return loss.detach()
+
+    def _save(self, path: Path, epoch: int, seconds: float) -> None:
+        state = {"model": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+        save_checkpoint(path, {**state, "epoch": epoch, "seconds": seconds})
+
+    def _resume(self, path: Path) -> tuple[int, float]:
+        """Load a checkpoint if there is one; return the epochs done and the seconds they took."""
+        state = load_checkpoint(path)
+        if state is None:
+            return 0, 0.0
+        try:
+            self.network.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            return state["epoch"], state["seconds"]
+        except (RuntimeError, ValueError, KeyError):
+            raise BuilderError(
+                f"Checkpoint {path} is not of this network. Delete it to train anew."
+            ) from None
 
 
 def learning_rate(recipe: Recipe, epoch: float) -> float:
@@ -113,21 +139,8 @@ def learning_rate(recipe: Recipe, epoch: float) -> float:
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW; matrices decay, norms, biases, tokens and positions do not."""
-    decayed = [m.weight for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    decayed = [module.weight for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
     ids = {id(parameter) for parameter in decayed}
     others = [parameter for parameter in network.parameters() if id(parameter) not in ids]
-    groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-
-
-def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
-    """Load a checkpoint if there is one; return the epochs done and the seconds they took."""
-    state = load_checkpoint(path)
-    if state is None:
-        return 0, 0.0
-    try:
-        network.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        return state["epoch"], state["seconds"]
-    except (RuntimeError, ValueError, KeyError):
-        raise BuilderError(f"Checkpoint {path} is not of this network. Delete it to train anew.") from None

@@ -1,10 +1,12 @@
 """Ranking: which proxy orders the architectures of a task best, how sure that is, and one proxy up close."""
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
 from leaderboard import charts, reading, state
-from leaderboard.filters import sidebar
+from leaderboard.filters import command, sidebar
 from leaderboard.reading import Filters
 from store import StoreError
 from store.rank import RANKING
@@ -24,10 +26,15 @@ GIVEN_PARAMS = (
     "**rho given params**: the rank correlation that is left once the parameter count has explained what it "
     "can (partial rho); near 0, the proxy tells nothing beyond size."
 )
+SAME = (
+    "Some proxies failed on architectures or have not scored them yet. Switched on, all are judged on the "
+    "same ones: those that every proxy with a rho has scored in every seed."
+)
 REASONS = """
 SELECT proxy, arg_max(message, times) AS reason
-FROM (SELECT proxy, message, count(*) AS times FROM scores
-      WHERE task = '{task}' AND message IS NOT NULL GROUP BY proxy, message)
+FROM (SELECT proxy, message, count(*) AS times
+      FROM scores JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)
+      WHERE space = '{space}' AND task = '{task}' AND message IS NOT NULL GROUP BY proxy, message)
 GROUP BY proxy
 """
 
@@ -41,16 +48,43 @@ def show() -> None:
     everything = reading.ranking(filters)
     if everything.empty:
         raise StoreError("No architecture of these params has an accuracy. Widen the window of params.")
+    if same_architectures(everything):
+        filters, everything = on_the_same(filters, everything)
     shown = everything if controls else everything[~everything["control"]]
     ranked = shown[shown["rho"].notna()].astype({"rank": int})
     if ranked.empty:
-        st.warning(f"No proxy has a rho here. Run: python -m builder job=score root={reading.path()}")
+        st.warning(nothing_ranked(filters))
     else:
         draw(filters, ranked)
         if not controls:
             st.caption("The ranks count the controls, which are hidden.")
     list_unranked(filters, shown[shown["rho"].isna()])
     download(filters, shown)
+
+
+def same_architectures(everything: pd.DataFrame) -> bool:
+    """Choose whether all proxies are judged on the same architectures; no question where they are anyway."""
+    ranked = everything[everything["rho"].notna()]
+    alike = ranked["n"].nunique() <= 1 and not ranked[["failed", "unscored"]].any(axis=None)
+    return not alike and state.switch(st.sidebar, "Same architectures", "shared", False, SAME)
+
+
+def on_the_same(filters: Filters, everything: pd.DataFrame) -> tuple[Filters, pd.DataFrame]:
+    """The filters and the ranking that leave only architectures which every ranked proxy scored."""
+    has_rho = everything["rho"].notna()
+    filters = replace(filters, shared=tuple(sorted(everything.loc[has_rho, "proxy"])))
+    # A proxy that failed throughout shares nothing with any; it stays listed as what it is.
+    return filters, pd.concat([reading.ranking(filters), everything[~has_rho]], ignore_index=True)
+
+
+def nothing_ranked(filters: Filters) -> str:
+    """Why no proxy has a rho, and what to do."""
+    if filters.shared:
+        return (
+            "No architecture was scored by every proxy, or too few to rank by; "
+            "switch 'Same architectures' off in the sidebar."
+        )
+    return f"No proxy has a rho here. Run: {command('score', filters.space, filters.scores_from)}"
 
 
 def draw(filters: Filters, ranked: pd.DataFrame) -> None:
@@ -62,6 +96,7 @@ def draw(filters: Filters, ranked: pd.DataFrame) -> None:
         st.subheader(f"Ranking on {filters.task}", anchor=False)
         st.caption(
             f"{filters.space}, accuracy from {filters.protocol} · {filters.recipe}{scored_on(filters)}"
+            + (f", only the {ranked['n'].iloc[0]} architectures scored by all" if filters.shared else "")
         )
         kinds = ranked["control"].map({True: "control", False: "proxy"})
         chart = charts.intervals(ranked.assign(kind=kinds), picked)
@@ -169,8 +204,8 @@ def list_unranked(filters: Filters, unranked: pd.DataFrame) -> None:
     st.caption(
         "No rho: a proxy seed has fewer than 3 architectures with score and accuracy, or all of them alike."
     )
-    task = filters.scores_from.replace("'", "''")
-    reasons = reading.sql(REASONS.format(task=task)).set_index("proxy")["reason"]
+    space, task = (name.replace("'", "''") for name in (filters.space, filters.scores_from))
+    reasons = reading.sql(REASONS.format(space=space, task=task)).set_index("proxy")["reason"]
     columns = ["proxy", "n", "failed", "unscored"]
     st.dataframe(
         unranked[columns].assign(reason=unranked["proxy"].map(reasons)),

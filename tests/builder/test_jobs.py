@@ -137,6 +137,27 @@ def test_scratch_trains_each_alone_and_a_failure_is_its_row(vitzero, tmp_path):
     assert len(failed) == 4
     assert all(row["accuracy"] is None and "the loss became nan" in row["message"] for row in failed)
     assert not list((tmp_path / "checkpoints").glob("*.pt"))
+    again = (
+        *options,
+        *recipe,
+        "job=accuracy",
+        "protocol.recipe.learning_rate=1e30",
+        "protocol.recipe.clip_norm=1e30",
+    )
+    assert "0 trained" in vitzero(*again)[1]
+    assert "2 trained, 2 failed" in vitzero(*again, "retry_failed=true")[1]
+
+
+def test_a_network_whose_loss_is_no_number_is_a_failed_row(vitzero, tmp_path):
+    # One step an epoch: the loss is taken before the weights explode.
+    recipe = ("epochs=1", "warmup_epochs=0", "batch_size=2000", "learning_rate=1e30", "clip_norm=1e30")
+    options = (f"root={tmp_path}", "sample.n=2", *(f"protocol.recipe.{field}" for field in recipe))
+    vitzero(*options, "job=sample")
+    assert vitzero(*options, "job=accuracy")[0] == 0
+    assert vitzero(*options, "job=accuracy", "protocol=scratch")[0] == 0
+    found = rows(tmp_path, "accuracies")
+    assert len(found) == 8
+    assert {row["message"] for row in found} == {"the loss of the trained network is not a number"}
 
 
 def test_two_training_seeds_are_two_rows(vitzero, tmp_path):

@@ -1,6 +1,7 @@
 """A killed job goes on where it stopped; its tables are those of a job that was left alone."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,17 +23,17 @@ COMMAND = (
 )
 
 
-def start(root, job):
+def start(root, jobs):
     return subprocess.Popen(
-        [sys.executable, "-m", "builder", f"root={root}", f"job={job}", *COMMAND],
+        [sys.executable, "-m", "builder", f"root={root}", f"jobs=[{jobs}]", *COMMAND],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
 
 
-def finish(root, job):
-    process = start(root, job)
+def finish(root, jobs):
+    process = start(root, jobs)
     out, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     return out
@@ -51,36 +52,40 @@ def kill_when(process, ready):
 @pytest.fixture(scope="module")
 def left_alone(tmp_path_factory):
     root = tmp_path_factory.mktemp("left-alone")
-    for job in ("sample", "accuracy", "score"):
-        finish(root, job)
+    finish(root, "sample,accuracy,score")
     return root
 
 
-def test_kill_in_training_and_between_parts_of_accuracy(left_alone, tmp_path):
-    finish(tmp_path, "sample")
-    process = start(tmp_path, "accuracy")
-    kill_when(process, lambda: any((tmp_path / "checkpoints").glob("*.pt")))
-    assert not list((tmp_path / "accuracies").rglob("*.parquet"))
+@pytest.fixture
+def sampled(left_alone, tmp_path):
+    """The same architectures, and nothing more."""
+    shutil.copytree(left_alone / "architectures", tmp_path / "benchmark" / "architectures")
+    return tmp_path / "benchmark"
 
-    process = start(tmp_path, "accuracy")
-    kill_when(process, lambda: any((tmp_path / "accuracies").rglob("*.parquet")))
+
+def test_kill_in_training_and_between_parts_of_accuracy(left_alone, sampled):
+    process = start(sampled, "accuracy")
+    kill_when(process, lambda: any((sampled / "checkpoints").glob("*.pt")))
+    assert not list((sampled / "accuracies").rglob("*.parquet"))
+
+    process = start(sampled, "accuracy")
+    kill_when(process, lambda: any((sampled / "accuracies").rglob("*.parquet")))
     assert "goes on after epoch" in process.stdout.read()
-    done = parts(tmp_path)
+    done = parts(sampled)
 
-    finish(tmp_path, "accuracy")
-    assert done.items() <= parts(tmp_path).items(), "a finished part was written again"
-    assert rows(tmp_path, "accuracies") == rows(left_alone, "accuracies")
-    assert not list(tmp_path.rglob("*.tmp"))
+    finish(sampled, "accuracy")
+    assert done.items() <= parts(sampled).items(), "a finished part was written again"
+    assert rows(sampled, "accuracies") == rows(left_alone, "accuracies")
+    assert not list(sampled.rglob("*.tmp"))
 
 
-def test_kill_in_score(left_alone, tmp_path):
-    finish(tmp_path, "sample")
-    process = start(tmp_path, "score")
-    kill_when(process, lambda: len(list((tmp_path / "scores").rglob("*.parquet"))) >= 2)
-    done = parts(tmp_path)
-    assert len(list((tmp_path / "scores").rglob("*.parquet"))) < 6
+def test_kill_in_score(left_alone, sampled):
+    process = start(sampled, "score")
+    kill_when(process, lambda: len(list((sampled / "scores").rglob("*.parquet"))) >= 2)
+    done = parts(sampled)
+    assert len(list((sampled / "scores").rglob("*.parquet"))) < 6
 
-    finish(tmp_path, "score")
-    assert done.items() <= parts(tmp_path).items(), "a finished part was written again"
-    assert rows(tmp_path, "scores") == rows(left_alone, "scores")
-    assert not list(tmp_path.rglob("*.tmp"))
+    finish(sampled, "score")
+    assert done.items() <= parts(sampled).items(), "a finished part was written again"
+    assert rows(sampled, "scores") == rows(left_alone, "scores")
+    assert not list(sampled.rglob("*.tmp"))

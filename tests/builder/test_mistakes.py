@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import spaces
+from store import Benchmark
 from tests.builder.conftest import noise, write_images
 
 
@@ -33,6 +34,14 @@ from tests.builder.conftest import noise, write_images
         (["job=score"], "No architectures in"),
         (["job=rank"], "No benchmark at"),
         (["device=tpu9"], "Unknown device 'tpu9'"),
+        (["device=meta"], "Unknown device 'meta'"),
+        (["device=cuda:99"], "torch sees"),
+        (["proxies.names=[]"], "proxies.names is empty"),
+        (["task.channels=2"], "task.channels is 2, expected 1 (grey) or 3 (colour)"),
+        (["protocol=scratch", "protocol.checkpoint=x.pth"], "protocol.checkpoint is for protocol=supernet"),
+        (["protocol.recipe.precision=float16"], "expected float32 or bfloat16"),
+        (["-m", "sample.n=1,2"], "One command is one run"),
+        (["--cfg", "job", "space=nope"], "Unknown space 'nope'"),
     ],
 )
 def test_one_line_and_exit_code_2(vitzero, tmp_path, arguments, message):
@@ -48,6 +57,24 @@ def sampled(vitzero, tmp_path):
     return tmp_path
 
 
+def test_a_root_that_is_a_file(vitzero, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = vitzero(f"root={tmp_path / 'file'}", "job=sample", "sample.n=2")
+    assert code == 2 and str(tmp_path / "file") in err and err.count("\n") == 1
+
+
+def test_scores_of_other_settings_are_not_mixed(vitzero, sampled):
+    score = (f"root={sampled}", "job=score", "score.batch_size=4", "proxies.names=[snip]")
+    assert vitzero(*score, "score.architectures=1")[0] == 0
+    for other, message in (
+        ("score.batch_size=8", "computed with batch_size 4, not 8"),
+        ("task.mean=[0.5]", "computed with mean [0.3053], not [0.5]"),
+    ):
+        code, _, err = vitzero(*score, other)
+        assert code == 2 and message in err and "Use another root or seed" in err
+    assert vitzero(*score)[0] == 0
+
+
 def test_a_truncated_parquet_of_the_benchmark(vitzero, sampled):
     part = next((sampled / "architectures").glob("*.parquet"))
     part.write_bytes(part.read_bytes()[:-30])
@@ -60,8 +87,8 @@ def test_a_truncated_parquet_of_the_benchmark(vitzero, sampled):
     [
         (None, [], "does not exist"),
         (
-            lambda f: write_images(f, noise(2, 8), [0, 1]),
-            ["task.columns.image=label"],
+            lambda f: write_images(f, noise(2, 8), [0, 1], number=[3, 4]),
+            ["task.columns.image=number"],
             "holds int64, not images",
         ),
         (
@@ -110,23 +137,62 @@ def test_hydras_own_flags_work():
     assert done.returncode == 0 and "n': 7" in done.stdout
 
 
-def test_published_accuracies_outside_the_space_or_scale_name_the_row(vitzero, tmp_path):
-    good = {"depth": 2, "embed_dim": 16, "mlp_ratio": [1.0, 2.0], "num_heads": [1, 2], "top1": 70.0}
-    cases = [
-        ({**good, "embed_dim": 17}, "row 2: Genome outside autoformer-micro: embed_dim 17 is not one of"),
-        ({**good, "depth": 3}, "row 2: Genome of autoformer-micro: mlp_ratio has 2 entries for a depth of 3"),
-        ({**good, "top1": 170.0, "embed_dim": 32}, "row 2: 'top1' is 170.0, outside 0..100"),
-        (good, "row 2: the genome .* stands there twice"),
-    ]
-    for row, message in cases:
-        path = tmp_path / "table.parquet"
-        pq.write_table(pa.Table.from_pylist([good, row]), path)
-        code, _, err = vitzero(
+GOOD = {"depth": 2, "embed_dim": 16, "mlp_ratio": [1.0, 2.0], "num_heads": [1, 2], "top1": 70.0}
+
+
+@pytest.fixture
+def published(vitzero, tmp_path):
+    """Import rows as a table of published accuracies; returns what the command line said."""
+
+    def run(rows, *overrides, suffix="parquet"):
+        path = tmp_path / f"table.{suffix}"
+        if suffix == "csv":
+            path.write_text(rows)
+        else:
+            pq.write_table(pa.Table.from_pylist(rows), path)
+        return vitzero(
             f"root={tmp_path / 'benchmark'}",
             "job=accuracy",
             "protocol=published",
             f"protocol.published.path={path}",
             "protocol.published.accuracy=top1",
             "protocol.published.source=a paper",
+            *overrides,
         )
-        assert code == 2 and re.search(message, err), err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({**GOOD, "embed_dim": 17}, "row 2: Genome outside autoformer-micro: embed_dim 17 is not one of"),
+        ({**GOOD, "depth": 3}, "row 2: Genome of autoformer-micro: mlp_ratio has 2 entries for a depth of 3"),
+        ({**GOOD, "top1": 170.0, "embed_dim": 32}, "row 2: 'top1' is 170.0, outside 0..100"),
+        (GOOD, "row 2: the genome .* stands there twice"),
+    ],
+)
+def test_published_accuracies_outside_the_space_or_scale_name_the_row(published, row, message):
+    code, _, err = published([GOOD, row])
+    assert code == 2 and re.search(message, err), err
+
+
+def test_a_published_csv_holds_lists_as_json(published, tmp_path):
+    head = "depth,embed_dim,mlp_ratio,num_heads,top1\n"
+    code, out, _ = published(head + '2,16,"[1.0, 2.0]","[1, 2]",70.0\n', suffix="csv")
+    assert code == 0 and "1 of them new" in out
+    for wrong in ("1 2", '"[1.0, 1e999]"'):
+        code, _, err = published(head + f'2,16,{wrong},"[1, 2]",70.0\n', suffix="csv")
+        assert code == 2 and "row 1: " in err and err.count("\n") == 1
+
+
+def test_a_corrected_import_replaces_and_another_source_needs_another_name(published, tmp_path):
+    assert published([GOOD], "protocol.published.scale=200")[0] == 0
+    code, out, _ = published([GOOD])
+    assert code == 0 and "1 of them new" in out
+    with Benchmark.open(tmp_path / "benchmark") as benchmark:
+        assert benchmark.accuracy()["accuracy"].to_pylist() == [0.7]
+    code, _, err = published([GOOD], "protocol.published.source=another paper")
+    assert code == 2 and "holds accuracies of 'a paper'. Name these with protocol.published.recipe=." in err
+    code, _, err = published([GOOD], "protocol.published.scale=0")
+    assert code == 2 and "scale is 0" in err

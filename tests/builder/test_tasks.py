@@ -1,8 +1,12 @@
 """Tasks: three disjoint splits, images of any kind, and what a wrong source says."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from hydra import compose, initialize_config_module
@@ -71,7 +75,7 @@ def test_validation_is_carved_from_train_and_never_from_test(cifar_like):
 
 
 def test_pixels_are_the_files_pixels(cifar_like):
-    cifar = task("task=cifar10", f"task.path={cifar_like}/test-*.parquet", "task.splits.train=test")
+    cifar = task("task=cifar10", f"task.path={cifar_like}/test-*.parquet")
     expected = np.asarray(Image.open(io.BytesIO(noise(50, seed=2)[0])))
     together = {image.permute(1, 2, 0).numpy().tobytes() for image in cifar.pixels("test")}
     assert expected.tobytes() in together
@@ -148,9 +152,53 @@ def bad_image(tmp_path):
     write_images(tmp_path / "train.parquet", [b"not an image"] * 4, [0, 1, 2, 3])
 
 
+def broken_png(tmp_path):
+    data = bytearray(noise(1)[0])
+    data[33:41] = b"\xff\xff\xff\xff\x01\x02\x03\x04"  # length and kind of the second chunk
+    write_images(tmp_path / "train.parquet", [bytes(data)], [0])
+
+
+def bomb(tmp_path):
+    """The head of a PNG of 60,000 x 60,000."""
+    data = bytearray(noise(1)[0])
+    data[16:24] = struct.pack(">II", 60000, 60000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    write_images(tmp_path / "train.parquet", [bytes(data)], [0])
+
+
 def truncated(tmp_path):
     path = write_images(tmp_path / "train.parquet", noise(4), [0, 1, 2, 3])
     path.write_bytes(path.read_bytes()[:-50])
+
+
+def damaged_pages(tmp_path):
+    path = write_images(tmp_path / "train.parquet", noise(40), [0, 1] * 20)
+    data = bytearray(path.read_bytes())
+    data[4:400] = bytes(byte ^ 255 for byte in data[4:400])
+    path.write_bytes(data)
+
+
+def columns(**values):
+    """Write four images and labels, with these columns instead or besides."""
+
+    def make(tmp_path):
+        images = [{"bytes": data, "path": None} for data in noise(4)]
+        table = {"img": images, "label": [0, 1, 2, 3], **values}
+        pq.write_table(pa.table(table), tmp_path / "train.parquet")
+
+    return make
+
+
+def image_folder(*classes):
+    def make(tmp_path):
+        for folder in (tmp_path / name for name in classes):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "0.png").write_bytes(noise(1)[0])
+
+    return make
+
+
+FOUR_BYTES = noise(4)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +206,38 @@ def truncated(tmp_path):
     [
         (lambda folder: None, ["task.path=/no/such/place"], "task.path=/no/such/place does not exist"),
         (bad_image, [], r"image \d of its source is not one"),
+        (broken_png, [], "image 0 of its source is not one"),
+        (bomb, [], "image 0 of its source is not one: .* exceeds limit"),
         (truncated, [], "is not a whole Parquet file"),
+        (damaged_pages, [], r"no images could be read from .* \(Couldn't deserialize"),
+        (lambda folder: None, [], r"no images could be read from .* doesn't contain any data files\)"),
+        (lambda folder: (folder / "a.txt").write_text("x"), [], "no images could be read from"),
+        (columns(img=[*FOUR_BYTES[:3], None]), [], "image 3 of its source is missing"),
+        (columns(img=[{"bytes": None, "path": None}] * 4), [], "image 0 of its source is not one"),
+        (columns(img=[{"width": 3}] * 4), [], r"column 'img' of .* holds \{'width': .*, not images"),
+        (columns(img=[{"bytes": 3}] * 4), [], r"column 'img' of .* holds \{'bytes': .*, not images"),
+        (columns(label=[0, 1, None, 3]), [], "image 2 of .* has no label"),
+        (columns(label=["a", "b", "c", "d"]), [], "column 'label' of .* holds string, not class numbers"),
+        (columns(label=[[0], [1, 2], [2], [3]]), [], "column 'label' of .* holds List.*, not class numbers"),
+        (
+            columns(part=[0, 0, 1, None]),
+            ["task.columns.split=part"],
+            r"has no split 'train', but 0, 1, None\. Name yours",
+        ),
+        (
+            lambda folder: write_images(folder / "train_test.parquet", noise(2), [0, 1]),
+            [],
+            "train_test.parquet speaks of both splits, 'train' and 'test'",
+        ),
+        (image_folder("cat"), ["task.columns.image=image"], "the images in .* are in no classes. Expected"),
+        (image_folder("train", "test"), ["task.columns.image=image"], "image 0 of .* has no label"),
+        (
+            image_folder("cat", "dog"),
+            ["task.columns.image=image", "task.splits.train=all"],
+            "has no split 'all', but train",
+        ),
+        (lambda folder: None, ["task.path='~nobody-of-this-name/x'"], "task.path=~nobody.* cannot be opened"),
+        (lambda folder: None, ["task.path="], "task.path= does not exist"),
         (
             lambda folder: write_images(folder / "train.parquet", noise(2), [0, 10]),
             [],
@@ -185,7 +264,73 @@ def test_a_wrong_source_is_one_line(tmp_path, make, overrides, message):
     make(tmp_path)
     with pytest.raises(BuilderError, match=message) as error:
         task("task=cifar10", f"task.path={tmp_path}", *overrides).pixels("train")
-    assert "\n" not in str(error.value)
+    assert str(error.value).isprintable() and " at 0x" not in str(error.value)
+
+
+def test_an_empty_file_is_no_split_but_may_be_a_part_of_one(tmp_path):
+    whole = pq.read_table(write_images(tmp_path / "train-1.parquet", noise(4), [0, 1, 2, 3]))
+    for name in ("train-0", "test"):
+        pq.write_table(whole.slice(0, 0), tmp_path / f"{name}.parquet")
+    cifar = task("task=cifar10", f"task.path={tmp_path}")
+    assert len(cifar.labels("train")) == 4
+    with pytest.raises(BuilderError, match="split 'test' of .* holds no images"):
+        cifar.labels("test")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["task.classes=5"], r"label 5 in digits is outside 0\.\.4\. Is this another data set"),
+        (["task.builtin=digitz"], r"Unknown builtin 'digitz'\. Known: digits\."),
+        (["task.splits.train=train"], "digits has no split 'train', but all"),
+        (["task.splits.test=all"], "train and test are the same split 'all'. Give another, or carve"),
+    ],
+)
+def test_wrong_digits(overrides, message):
+    with pytest.raises(BuilderError, match=message):
+        task("task=digits", *overrides).labels("train")
+
+
+def test_test_images_are_never_training_images_by_another_name(tmp_path):
+    write_images(tmp_path / "train.parquet", noise(4), [0, 1, 2, 3])
+    with pytest.raises(BuilderError, match="Task 'cifar10': train and test are the same split 'train'"):
+        task("task=cifar10", f"task.path={tmp_path}", "task.splits.test=train")
+    with pytest.raises(BuilderError, match="digits has no split 'other', but all"):
+        task("task=digits", "task.splits.test=other").labels("test")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "split", "remedy"),
+    [
+        (["task.validation_fraction=0"], "validation", "Set task.validation_fraction= above 0"),
+        ([], "validation", r"Set task.validation_fraction= above 0\.1"),  # one image a class: rounds to none
+        (["task.splits.test=null"], "test", "Set task.test_fraction= above 0"),
+        (["task.validation_fraction=0.9"], "train", "Lower task.validation_fraction="),
+    ],
+)
+def test_a_split_without_images_is_refused_once_asked_for(tmp_path, overrides, split, remedy):
+    write_images(tmp_path / "train.parquet", noise(4), [0, 1, 2, 3])
+    cifar = task("task=cifar10", f"task.path={tmp_path}", *overrides)
+    assert len(cifar.labels("validation" if split == "train" else "train")) == 4
+    for read in (cifar.labels, cifar.pixels):
+        with pytest.raises(BuilderError, match=f"Task 'cifar10' has no {split} images. {remedy}"):
+            read(split)
+
+
+@pytest.mark.parametrize("path", ["data", "data/c*.parquet", "**/c*.parquet", "~/data", "~/data/c*.parquet"])
+def test_a_path_may_be_relative_a_pattern_or_at_home(tmp_path, monkeypatch, path):
+    write_images(tmp_path / "data" / "cifar_train.parquet", noise(4), [0, 1, 2, 3])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert len(task("task=cifar10", f"task.path='{path}'").pixels("train")) == 4
+
+
+def test_a_path_may_hold_brackets(tmp_path):
+    write_images(tmp_path / "files [1]" / "train.parquet", noise(4), [0, 1, 2, 3])
+    assert len(task("task=cifar10", f"task.path='{tmp_path}/files [1]'").pixels("train")) == 4
+    image_folder("train/cat", "train/dog")(tmp_path / "images [1]")
+    images = task("task=cifar10", f"task.path='{tmp_path}/images [1]'", "task.columns.image=image")
+    assert len(images.pixels("train")) == 2
 
 
 def test_a_task_without_a_source_and_one_out_of_reach_say_what_to_do():

@@ -1,16 +1,17 @@
 """Training: augmentation, the schedule, and a resume that ends in the same weights to the bit."""
 
+import dataclasses
 from itertools import pairwise
 
 import pytest
 import torch
 
 import spaces
-from builder.errors import BuilderError
+from builder.errors import BuilderError, TrainingFailed
 from builder.settings import Recipe
-from builder.training import train as training
 from builder.training.augment import augment
-from builder.training.train import learning_rate, train
+from builder.training.evaluate import SplitImages
+from builder.training.train import Training, learning_rate
 from tests.builder.test_tasks import task
 
 RECIPE = Recipe(
@@ -23,6 +24,7 @@ RECIPE = Recipe(
     label_smoothing=0.1,
     shift=1,
     clip_norm=1.0,
+    precision="float32",
 )
 
 
@@ -55,7 +57,7 @@ def test_learning_rate_warms_up_then_falls_to_zero():
     assert rates[-1] == pytest.approx(0, abs=1e-9)
 
 
-def trained(path, seconds=0.0, stop_after=None):
+def trained(path, seconds=0.0, stop_after=None, **changes):
     """Train a supernet for four epochs; with stop_after, an interruption comes after so many."""
     space = spaces.get("autoformer-micro")
     digits = task("task=digits")
@@ -69,8 +71,9 @@ def trained(path, seconds=0.0, stop_after=None):
             raise KeyboardInterrupt
         return supernet(images, space.draw(choices))
 
-    options = {"seed": 3, "checkpoint": path, "checkpoint_seconds": seconds, "label": "test"}
-    train(supernet, forward, digits, RECIPE, **options)
+    images = SplitImages.of(digits, "train", torch.device("cpu"))
+    recipe = dataclasses.replace(RECIPE, **changes)
+    Training(supernet, forward, digits, images, recipe, 3, "test").run(path, seconds)
     return supernet, steps
 
 
@@ -91,13 +94,24 @@ def test_a_finished_training_is_not_repeated(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
-def test_a_damaged_checkpoint_says_what_to_do(tmp_path):
+def test_bfloat16_is_another_recipe_that_trains_too(tmp_path):
+    exact, _ = trained(tmp_path / "exact.pt", epochs=1)
+    short, _ = trained(tmp_path / "short.pt", epochs=1, precision="bfloat16")
+    assert short.head.weight.dtype == torch.float32
+    assert not torch.equal(exact.head.weight, short.head.weight)
+    assert torch.allclose(exact.head.weight, short.head.weight, atol=0.02)
+
+
+def test_a_damaged_checkpoint_and_one_of_another_network_say_what_to_do(tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"half")
     with pytest.raises(BuilderError, match="cannot be read .* Delete it to train anew"):
         trained(tmp_path / "checkpoint.pt")
+    torch.save({"model": {}, "optimizer": {}, "epoch": 1, "seconds": 0.0}, tmp_path / "other.pt")
+    with pytest.raises(BuilderError, match="is not of this network. Delete it to train anew"):
+        trained(tmp_path / "other.pt")
 
 
-def test_a_loss_that_is_no_number_stops_the_training(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "_epoch", lambda *_: float("nan"))
-    with pytest.raises(BuilderError, match="the loss became nan in epoch 1. Lower the learning rate"):
-        trained(tmp_path / "checkpoint.pt")
+def test_a_loss_that_is_no_longer_a_number_stops_the_training(tmp_path):
+    with pytest.raises(TrainingFailed, match="the loss became nan in epoch .* lower the learning rate"):
+        trained(tmp_path / "checkpoint.pt", seconds=1e9, learning_rate=1e30, clip_norm=1e30, warmup_epochs=0)
+    assert not (tmp_path / "checkpoint.pt").exists()

@@ -1,17 +1,20 @@
 """The page "Ranking" over a planted benchmark, without a browser."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from leaderboard import reading
+from leaderboard.reading import Filters
 from store import Benchmark
 from store.rank import CONTROLS
 from store.write import write_part
 from tests.leaderboard.conftest import Open
-from tests.store.planted import CORRELATIONS
+from tests.store.planted import CORRELATIONS, score_row
 
 SCRATCH = {"space": "autoformer-micro", "task": "digits", "accuracy": "scratch/micro"}
 
@@ -143,21 +146,95 @@ def test_a_new_part_is_seen_without_a_restart(benchmark: Path, visit: Open, tmp_
 
 
 @pytest.mark.parametrize(
-    "gone, job", [(("architectures", "accuracies", "scores"), "sample"), (("accuracies",), "accuracy")]
+    "gone, job, known",
+    [
+        (("architectures", "accuracies", "scores"), "sample", ""),
+        (("accuracies", "scores"), "accuracy", " space=autoformer-micro"),
+        (("accuracies",), "accuracy", " space=autoformer-micro task=digits"),
+        (("scores",), "score", " space=autoformer-micro task=digits"),
+    ],
 )
 def test_an_unfinished_benchmark_says_what_to_run(
-    benchmark: Path, visit: Open, tmp_path: Path, gone: tuple[str, ...], job: str
+    benchmark: Path, visit: Open, tmp_path: Path, gone: tuple[str, ...], job: str, known: str
 ) -> None:
     root = shutil.copytree(benchmark, tmp_path / "copy")
     for name in gone:
         shutil.rmtree(root / name)
-    assert trouble(visit(root)).endswith(f"Run: python -m builder job={job} root={root}")
+    assert trouble(visit(root)).endswith(f"Run: python -m builder job={job} root={root}{known}")
 
 
-def test_a_benchmark_without_scores_says_what_to_run(benchmark: Path, visit: Open, tmp_path: Path) -> None:
+def test_a_ranking_without_scores_says_what_to_run(benchmark: Path, visit: Open, tmp_path: Path) -> None:
     root = shutil.copytree(benchmark, tmp_path / "copy")
-    shutil.rmtree(root / "scores")
-    assert "job=score" in trouble(visit(root))
+    shutil.rmtree(root / "scores" / "flowers")
+    (warning,) = visit(root, **(SCRATCH | {"task": "flowers"})).warning
+    assert warning.value.endswith(f"job=score root={root} space=autoformer-micro task=flowers")
+
+
+def test_the_reason_of_a_failure_is_that_of_the_shown_space(
+    benchmark: Path, visit: Open, tmp_path: Path
+) -> None:
+    root = shutil.copytree(benchmark, tmp_path / "copy")
+    with Benchmark.open(root) as planted:
+        names = planted.architectures("nasbench201")["arch_id"].to_pylist()
+    # More often than what failed in the space that is shown.
+    failed = {"proxy": "jacobian", "message": "it is another space"}
+    rows = [score_row(name, None, seed=seed, **failed) for name in names for seed in range(3)]
+    write_part(root, "scores", rows, "elsewhere")
+    (apart,) = visit(root, **SCRATCH).dataframe[1].value.to_dict("records")
+    assert (apart["proxy"], apart["reason"]) == ("jacobian", "it took too much")
+
+
+def test_all_proxies_on_the_same_architectures(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, **SCRATCH)
+    assert query(page)["shared"] == "no"
+    assert set(table(page)["n"]) == {57, 60}
+    page.toggle(key="shared").set_value(True).run()
+    assert query(page)["shared"] == "yes"
+    with Benchmark.open(benchmark) as planted:
+        where = ("digits", "scratch", "micro", "autoformer-micro")
+        expected = planted.rank(*where, proxies=CORRELATIONS, shared=True).to_pandas()
+    shown = table(page)
+    assert set(shown["n"]) == {57}
+    for name in ("rho", "low", "high"):
+        assert shown[name].equals(expected[name])
+    # Not even a proxy that failed throughout takes the ranking away; it stays listed apart.
+    assert page.dataframe[1].value["proxy"].tolist() == ["jacobian"]
+    assert any("only the 57 architectures scored by all" in caption.value for caption in page.caption)
+
+
+def test_the_scatter_draws_the_architectures_that_count(benchmark: Path, visit: Open) -> None:
+    visit(benchmark)
+    where = Filters("autoformer-micro", "digits", "scratch", "micro", "digits")
+    shared = replace(where, shared=tuple(CORRELATIONS))
+    failed = set(reading.points(where, "snip")["arch_id"]) - set(reading.points(where, "grasp")["arch_id"])
+    left = reading.points(shared, "snip")
+    assert len(failed) == 3 and len(left) == 57 * 2
+    assert failed.isdisjoint(left["arch_id"])
+
+
+def test_no_switch_where_all_proxies_have_the_same_architectures(
+    benchmark: Path, visit: Open, tmp_path: Path
+) -> None:
+    root = shutil.copytree(benchmark, tmp_path / "copy")
+    for part in (root / "scores").rglob("grasp-*.parquet"):
+        part.unlink()
+    page = visit(root, **SCRATCH)
+    assert len(table(page)) and [toggle.key for toggle in page.toggle] == ["controls"]
+
+
+def test_nothing_scored_by_every_proxy_is_one_line(benchmark: Path, visit: Open, tmp_path: Path) -> None:
+    root = shutil.copytree(benchmark, tmp_path / "copy")
+    with Benchmark.open(root) as planted:
+        names = planted.architectures("autoformer-micro")["arch_id"].to_pylist()
+    for proxy, mine in (("early", names[:30]), ("late", names[30:])):
+        rows = [score_row(name, float(place), proxy=proxy) for place, name in enumerate(mine)]
+        write_part(root, "scores", rows, proxy)
+    page = visit(root, **SCRATCH, shared="yes")
+    assert not page.exception
+    (warning,) = page.warning
+    assert warning.value.startswith("No architecture was scored by every proxy") and "\n" not in warning.value
+    page.toggle(key="shared").set_value(False).run()
+    assert not page.warning and {"early", "late"} < set(table(page)["proxy"])
 
 
 def test_a_missing_folder_and_a_damaged_part_are_one_line(

@@ -8,7 +8,7 @@ from torch import nn
 
 import proxies
 from proxies import ProxyError, registry
-from proxies.probe import probe as probe_module
+from proxies.probe import PASSES
 from tests.proxies.networks import TinyViT, batches, draw, rectifier
 
 ALL = proxies.names()
@@ -158,17 +158,29 @@ def test_interruptions_are_not_caught(more):
         proxies.compute(["interrupted"], TinyViT(), batches())
 
 
-def test_a_failed_pass_runs_once_and_fails_those_that_need_it(monkeypatch):
-    runs = []
+class Greedy(TinyViT):
+    """Runs out of memory on more than six images; `refused` counts the calls on which it did."""
 
-    def failing(*arguments):
-        runs.append(arguments)
-        raise RuntimeError("CUDA error: out of memory")
+    def __init__(self):
+        super().__init__()
+        self.refused = 0
 
-    monkeypatch.setattr(probe_module, "collect_gradients", failing)
-    found = statuses(TinyViT(), batches())
-    assert found == expected(grad_norm="oom", snip="oom")
-    assert len(runs) == 1
+    def forward(self, images):
+        if len(images) > 6:
+            self.refused += 1
+            torch.empty(1 << 50)
+        return super().forward(images)
+
+
+def test_a_failed_pass_runs_once_and_fails_those_that_need_it():
+    (small, large), network = (batches(1)[0], batches(1, size=7)[0]), Greedy()
+    assert statuses(network, [small, large]) == expected(zico="oom", l_swag_batch="oom")
+    assert network.refused == 1
+    network = Greedy()
+    found = statuses(network, [large, small])
+    assert found == {name: "ok" if name in CONTROLS | {"synflow"} else "oom" for name in ALL}
+    # Each of the passes that read images, and none of them again for a second proxy.
+    assert network.refused == len(PASSES) - 1
 
 
 def test_malformed_batches_are_refused():

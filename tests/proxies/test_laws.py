@@ -105,18 +105,17 @@ def test_under_a_loss_three_times_as_large(monkeypatch):
     )
 
 
-def test_zico_of_a_written_out_case(monkeypatch):
-    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 1))
-    collected = {id(images): gradient for (images, _), gradient in zip(DOUBLE, (1.0, -3.0), strict=True)}
-
-    def given(network, images, labels):
-        weight = torch.zeros(2, dtype=torch.float64)
-        layer = proxies.probe.WeightedLayer("1", 0, weight)
-        return [(layer, torch.tensor([collected[id(images)], 5.0], dtype=torch.float64))]
-
-    monkeypatch.setattr(gradients, "collect_gradients", given)
-    # The first weight's |g| is 2 on average and its g spreads by 2; the second does not vary and is dropped.
-    assert value("zico", network.double(), DOUBLE) == pytest.approx(math.log(2 / 2), abs=1e-15)
+def test_zico_of_a_written_out_case():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 2, bias=False)).double()
+    with torch.no_grad():
+        network[1].weight.zero_()
+    # Logits of zero: the loss's gradient is -x / 2 by the weights of the first class, x / 2 by the other's.
+    data = [(torch.zeros(1, 3, 8, 8, dtype=torch.float64), torch.tensor([0])) for _ in range(2)]
+    for (images, _), pixels in zip(data, ((2.0, 2.0, 10.0), (-6.0, 6.0, 10.0)), strict=True):
+        images[0, 0, 0, :3] = torch.tensor(pixels)
+    # |g| is 2 on average at the first two pixels; g spreads by 2 at the first, by 1 at the second, and not at
+    # all at the others, which are dropped. Two classes have the same.
+    assert value("zico", network, data) == pytest.approx(math.log(2 * (2 / 2 + 2 / 1)), abs=1e-15)
 
 
 # Per-sample gradients

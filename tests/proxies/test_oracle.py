@@ -4,12 +4,10 @@ import pytest
 import torch
 
 from tests.proxies.oracle import counted, scored
-from tests.shared import needs_oracle
 
 TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-4}
 
 
-@needs_oracle
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
 def test_scores_are_those_of_the_authors_code(dtype):
     comparisons = list(scored(dtype))
@@ -17,7 +15,6 @@ def test_scores_are_those_of_the_authors_code(dtype):
     assert [c for c in comparisons if not c.difference <= TOLERANCES[dtype]] == []
 
 
-@needs_oracle
 def test_counts_are_those_of_the_official_network():
     comparisons = list(counted())
     assert len(comparisons) == 18

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import spaces
 from spaces import Architecture, SpaceError
-from tests.shared import ORACLE, TABLES, needs_oracle, needs_tables
+from tests.shared import ORACLE, TABLES, needs_tables
 from tests.spaces.reference import architecture_of
 
 SMALL_SHAPE = {"image_size": 16, "patch_size": 4, "channels": 2, "classes": 5}
@@ -201,7 +201,6 @@ def test_two_processes_sample_the_same_2000_and_every_level_occurs():
         assert {v["mlp_ratio"][block] for v in alive} == set(space.mlp_ratio)
 
 
-@needs_oracle
 @pytest.mark.parametrize("size", ["tiny", "small", "base"])
 def test_official_spaces(size):
     official = json.loads((ORACLE / "spaces.json").read_text())["spaces"][size]
@@ -215,7 +214,6 @@ def test_official_spaces(size):
     } == {field: tuple(choices) for field, choices in official["search_space"].items()}
 
 
-@needs_oracle
 def test_params_and_macs_of_the_official_code():
     for entry in json.loads((ORACLE / "archs_params_flops.json").read_text())["archs"]:
         space = spaces.get(f"autoformer-{entry['space']}")

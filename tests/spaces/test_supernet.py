@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 import spaces
 from spaces import SpaceError
-from tests.shared import ORACLE, needs_oracle
+from tests.shared import ORACLE
 from tests.spaces.reference import VIT_SMALL, architecture_of, vit_small_configs, vit_small_supernet
 
 MICRO = spaces.get("autoformer-micro")
@@ -19,7 +19,6 @@ def images(shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-@needs_oracle
 @pytest.mark.parametrize("size", ["tiny", "small", "base"])
 def test_keys_and_shapes_are_the_official_ones(size):
     official = json.loads((ORACLE / "state_dict_shapes" / f"supernet-{size}.json").read_text())["shapes"]
@@ -27,7 +26,6 @@ def test_keys_and_shapes_are_the_official_ones(size):
     assert {key: list(tensor.shape) for key, tensor in ours.items()} == official
 
 
-@needs_oracle
 @pytest.mark.parametrize("name", ["a_largest", "b_smallest", "c_mixed", "e_deep_narrow"])
 def test_extracted_logits_equal_the_official_ones(name):
     batch = load_file(ORACLE / "vit_small" / "batch.safetensors")["images"]
@@ -39,7 +37,6 @@ def test_extracted_logits_equal_the_official_ones(name):
         assert (network.double()(batch.double()) - expected[f"{name}/float64"]).abs().max() < 1e-12
 
 
-@needs_oracle
 @pytest.mark.parametrize("name", ["official", "smallest", "largest"])
 def test_tiny_at_224_pixels_has_the_official_logits(name):
     space = spaces.get("autoformer-tiny")
@@ -142,7 +139,6 @@ def test_an_architecture_too_large_for_the_supernet_is_refused():
         MICRO.supernet().extract(MICRO.architecture(values))
 
 
-@needs_oracle
 def test_the_oracle_supernet_has_the_reference_parameter_counts():
     checks = json.loads((ORACLE / "vit_small" / "logits.json").read_text())["checks"]
     for name, architecture in vit_small_configs().items():

@@ -226,3 +226,17 @@ def test_questions_from_several_threads(planted):
     with ThreadPoolExecutor(4) as pool:
         counts = list(pool.map(lambda _: planted.rank(task="digits", draws=5).num_rows, range(8)))
     assert counts == [18] * 8
+
+
+def test_a_benchmark_in_a_folder_named_like_a_table_is_another(tmp_path):
+    write_run(tmp_path, "own")
+    for table in ("scores", "runs"):
+        other = tmp_path / table / "demo"
+        write_run(other, "other")
+        write_part(other, "scores", [score_row("b", 2.0)], "digits/snip")
+    write_part(tmp_path, "scores", [score_row("a", 1.0)], "digits/snip")
+    with Benchmark.open(tmp_path) as benchmark:
+        assert benchmark.scores()["arch_id"].to_pylist() == ["a"]
+        assert benchmark.sql("SELECT run_id FROM runs")["run_id"].to_pylist() == ["own"]
+    with Benchmark.open(tmp_path / "runs" / "demo") as benchmark:
+        assert benchmark.scores()["arch_id"].to_pylist() == ["b"]

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+import proxies
 from store import Benchmark, write_part
 from store.rank import COMPARISON, CONTROLS, RANKING
 from tests.store.planted import CORRELATIONS, accuracy_row, score_row, write_architectures, write_planted
@@ -219,6 +220,10 @@ def test_scores_from_another_task(planted):
     )
     own = planted.rank("digits", "scratch", proxies=["snip"], draws=0).to_pylist()[0]
     assert own["scores_from"] == "digits" and own["rho"] != found["rho"]
+
+
+def test_the_controls_are_those_of_the_registry():
+    assert set(CONTROLS) == {name for name in proxies.names() if proxies.get(name).control}
 
 
 def test_shared_judges_all_on_the_architectures_every_one_scored(tmp_path):
