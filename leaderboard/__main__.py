@@ -43,7 +43,7 @@ def serve(path: Path, port: int) -> int:
     try:
         from streamlit.web import cli
     except ImportError:
-        print("Streamlit is not installed. Run: pip install 'vit-zero-bench[app]'", file=sys.stderr)
+        print("Streamlit is not installed. In the checkout, run: pip install '.[app]'", file=sys.stderr)
         return 2
     return cli.main(["run", str(APP), "--server.port", str(port), "--", str(path)], standalone_mode=False)
 

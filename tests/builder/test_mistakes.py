@@ -124,6 +124,13 @@ def test_the_real_command_line_says_the_same(tmp_path):
     assert done.stderr == "vitzero: Unknown proxy 'snp'. Did you mean 'snip'?\n"
 
 
+def test_without_the_packages_for_building_it_says_how_to_get_them():
+    code = "import sys; sys.modules['hydra'] = None; from builder.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "hydra is not installed" in done.stderr and "pip install '.[build]'" in done.stderr
+
+
 def test_a_traceback_only_when_asked_for(vitzero, monkeypatch):
     monkeypatch.setenv("VITZERO_DEBUG", "1")
     code, _, err = vitzero("proxies.names=[snp]")

@@ -1,0 +1,156 @@
+"""The one application for every job: `python -m builder job=<...> key=value ...`, also `vitzero`.
+
+Configuration is Hydra's, in `conf/`. Flags (`--help`, `--cfg job`, `--info defaults`) are Hydra's own.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+import traceback
+from dataclasses import is_dataclass
+from typing import Any, get_args, get_type_hints
+
+import hydra
+import torch
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+import proxies
+import spaces
+from builder.errors import BuilderError
+from builder.jobs import accuracy, rank, sample, score
+from builder.provenance import Run
+from builder.settings import Settings
+from store import StoreError
+
+JOBS = {"sample": sample.run, "accuracy": accuracy.run, "score": score.run, "rank": rank.run}
+_USER_MISTAKES = (
+    BuilderError,
+    StoreError,
+    spaces.SpaceError,
+    proxies.ProxyError,
+    HydraException,
+    OmegaConfBaseException,
+    OSError,
+)
+
+
+def main() -> None:
+    """Run the jobs that the command line asks for; a user's mistake is one line and exit code 2."""
+    ConfigStore.instance().store("settings", Settings)
+    flags = [argument for argument in sys.argv[1:] if argument.startswith("-")]
+    overrides = [argument for argument in sys.argv[1:] if "=" in argument]
+    try:
+        if {"-m", "--multirun"} & set(flags):
+            raise BuilderError("One command is one run. For several, give a list: score.seeds=[0,1,2].")
+        config = _compose(overrides if flags else sys.argv[1:])
+        if not flags:
+            build(config)
+        else:
+            hydra.main(version_base="1.3", config_path="pkg://conf", config_name="build")(build)()
+    except KeyboardInterrupt:
+        sys.exit("Interrupted. The same command goes on from here.")
+    except _USER_MISTAKES as error:
+        if os.environ.get("VITZERO_DEBUG") == "1":
+            traceback.print_exc()
+        print(f"vitzero: {one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _compose(overrides: list[str]) -> DictConfig:
+    added = [override for override in overrides if override.startswith("+")]
+    if added:
+        raise BuilderError(f"{added[0]} adds a key that nothing reads. --cfg job prints the keys there are.")
+    try:
+        with hydra.initialize_config_module("conf", version_base="1.3"):
+            return hydra.compose("build", overrides=overrides)
+    except ValueError as error:  # Hydra's own, for overrides such as task=null
+        raise BuilderError(f"{error}.") from None
+
+
+def build(config: DictConfig) -> None:
+    """Run a composed configuration's jobs one after another, each a run of its own."""
+    settings = checked(config)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    device = _device(settings.device)
+    for job in settings.jobs:
+        if job not in JOBS:
+            raise BuilderError(f"Unknown job '{job}'. Known: {', '.join(JOBS)}.")
+    for job in settings.jobs:
+        run = Run(job, settings, device)
+        if job == "rank":  # it only reads
+            JOBS[job](settings, run)
+            continue
+        with run:
+            JOBS[job](settings, run)
+
+
+def checked(config: DictConfig) -> Settings:
+    """Return the configuration as settings, once what can be told without work is found right.
+
+    Unknown keys and wrong types Hydra has refused; missing values, unknown spaces and proxies are refused
+    here.
+    """
+    settings: Settings = OmegaConf.to_object(config)  # type: ignore[assignment]
+    spaces.get(settings.space.name)
+    if list(settings.proxies.names) != ["all"]:
+        for name in settings.proxies.names:
+            proxies.get(name)
+    return settings
+
+
+def one_line(error: Exception) -> str:
+    """Return an error as one line that says what was wrong, where, and what to do.
+
+    Hydra's messages take several lines, with the reason in the second and the choices below.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    group = re.search(r"Could not find '(\w+)/([^']*)'", " ".join(lines[:2]))
+    if group:
+        choices = [line for line in lines[2:] if re.fullmatch(r"[\w-]+", line)]
+        return f"Unknown {group[1]} '{group[2]}'. {_suggest(group[2], choices)}"
+    key = re.match(r"Could not override '([^']*)'", lines[0])
+    if key:
+        return f"Unknown key '{key[1]}'. {_suggest(key[1], _keys(Settings))}"
+    missing = [line.partition(":")[2].strip() for line in lines[1:] if line.startswith("full_key:")]
+    if "missing mandatory value" in lines[0] and missing:
+        return f"{missing[0]} is not set. Give it as {missing[0]}=value."
+    reason = str(error.__cause__).splitlines()[0] if error.__cause__ else "".join(lines[1:2])
+    return f"{lines[0].rstrip('.')}: {reason}" if reason else lines[0]
+
+
+def _suggest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(sorted(known))}."
+
+
+def _keys(settings: Any, prefix: str = "") -> list[str]:
+    """Return every key of the settings with the keys above it, as it is overridden."""
+    found = []
+    for name, kind in get_type_hints(settings).items():
+        below = [part for part in (kind, *get_args(kind)) if is_dataclass(part)]
+        found += _keys(below[0], f"{prefix}{name}.") if below else [f"{prefix}{name}"]
+    return found
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise BuilderError(f"Unknown device '{name}'. Expected auto, cpu, cuda or cuda:1.") from None
+    if device.type not in ("cpu", "cuda"):
+        raise BuilderError(f"Unknown device '{name}'. Expected auto, cpu, cuda or cuda:1.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise BuilderError(
+            f"device={name}, but torch sees {count} CUDA devices. Use device=auto or device=cpu."
+        )
+    return device
