@@ -59,6 +59,11 @@ def missing(
     return [row for row in keys if key(row) in wanted]
 
 
+def quoted(text: str) -> str:
+    """Return a text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def blocks(items: Sequence[T], size: int) -> list[tuple[T, ...]]:
     """Cut work into blocks: each is one part file, and what a kill can cost."""
     return [tuple(items[start : start + size]) for start in range(0, len(items), size)]

@@ -11,7 +11,7 @@ PRECISIONS = ("float32", "bfloat16")
 
 def _at_least(least: float, section: str, **values: float | None) -> None:
     for name, value in values.items():
-        if value is not None and value < least:
+        if value is not None and not value >= least:  # NaN is not
             raise BuilderError(f"{section}{name} is {value}, expected at least {least:g}.")
 
 
@@ -68,8 +68,6 @@ class TaskSettings:
         """Refuse numbers that no run can use."""
         _at_least(1, "task.", classes=self.classes, image_size=self.image_size, patch_size=self.patch_size)
         _at_least(0, "task.", validation_fraction=self.validation_fraction, test_fraction=self.test_fraction)
-        if min(self.std) <= 0:
-            raise BuilderError(f"task.std is {list(self.std)}, expected deviations above 0.")
         if self.channels not in (1, 3):
             raise BuilderError(f"task.channels is {self.channels}, expected 1 (grey) or 3 (colour).")
         if self.validation_fraction + self.test_fraction >= 1:
@@ -79,6 +77,8 @@ class TaskSettings:
                 f"task.mean and task.std need one number for each of {self.channels} channels; "
                 f"got {len(self.mean)} and {len(self.std)}."
             )
+        if not min(self.std) > 0:
+            raise BuilderError(f"task.std is {list(self.std)}, expected deviations above 0.")
 
 
 @dataclass
@@ -99,7 +99,11 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""
         _at_least(1, "protocol.recipe.", epochs=self.epochs, batch_size=self.batch_size)
-        _at_least(0, "protocol.recipe.", learning_rate=self.learning_rate, shift=self.shift)
+        rates = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
+        _at_least(0, "protocol.recipe.", shift=self.shift, warmup_epochs=self.warmup_epochs, **rates)
+        _at_least(0, "protocol.recipe.", label_smoothing=self.label_smoothing, clip_norm=self.clip_norm)
+        if self.label_smoothing > 1:
+            raise BuilderError(f"protocol.recipe.label_smoothing is {self.label_smoothing}, expected 0 to 1.")
         if self.precision not in PRECISIONS:
             raise BuilderError(
                 f"protocol.recipe.precision is '{self.precision}', expected {' or '.join(PRECISIONS)}."
@@ -194,6 +198,7 @@ class AccuracySettings:
         """Refuse numbers that no run can use."""
         sizes = {"block": self.block, "evaluation_batch_size": self.evaluation_batch_size}
         _at_least(1, "accuracy.", architectures=self.architectures, **sizes)
+        _at_least(1, "the number of ", **{"accuracy.seeds": len(self.seeds)})
 
 
 @dataclass
@@ -208,6 +213,7 @@ class ScoreSettings:
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""
         _at_least(1, "score.", batch_size=self.batch_size, architectures=self.architectures, block=self.block)
+        _at_least(1, "the number of ", **{"score.seeds": len(self.seeds)})
 
 
 @dataclass
@@ -222,6 +228,7 @@ class RankSettings:
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""
         _at_least(1, "rank.", draws=self.draws)
+        _at_least(0, "rank.", seed=self.seed)
 
 
 @dataclass

@@ -65,7 +65,8 @@ def part_name(*content: object, keys: Iterable[object]) -> str:
     Returns for instance "autoformer-tiny-cifar100-3f0c9a1b22d4": the content and 12 hex digits of the keys.
     """
     words = [re.sub(r"[^A-Za-z0-9._]+", "-", str(word)).strip("-.") for word in content]
-    lines = sorted({json.dumps(key) for key in keys})
+    # The words as they were given: two that read alike in a file name are not the same.
+    lines = [json.dumps([str(word) for word in content]), *sorted({json.dumps(key) for key in keys})]
     digest = hashlib.blake2b("\n".join(lines).encode(), digest_size=6).hexdigest()
     return "-".join([word for word in words if word] + [digest])
 

@@ -13,6 +13,7 @@ import proxies
 import spaces
 from builder import plan
 from builder.errors import BuilderError
+from builder.plan import quoted
 from builder.provenance import Run, deciding
 from builder.seeds import derive_seed
 from builder.settings import Settings
@@ -96,7 +97,8 @@ def _refuse_to_mix(settings: Settings, run: Run, seed: int) -> None:
         configs = benchmark.sql(
             f"""SELECT DISTINCT config FROM scores JOIN architectures USING (arch_id)
             JOIN runs ON runs.run_id = scores.run_id
-            WHERE space = '{settings.space.name}' AND task = '{settings.task.name}' AND seed = {seed}"""
+            WHERE space = {quoted(settings.space.name)} AND task = {quoted(settings.task.name)}
+              AND seed = {seed}"""
         )["config"].to_pylist()
     ours = deciding(settings.task) | {"batch_size": settings.score.batch_size}
     for config in map(json.loads, configs):

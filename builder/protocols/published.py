@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import spaces
 from builder import plan
 from builder.errors import BuilderError
+from builder.plan import quoted
 from builder.provenance import Run
 from builder.settings import Published, Settings
 from spaces import Architecture, Space, SpaceError
@@ -60,8 +61,8 @@ def _known(settings: Settings, published: Published, run: Run) -> dict[str, floa
     with Benchmark.open(run.root) as benchmark:
         rows = benchmark.sql(
             f"""SELECT arch_id, accuracy, source FROM accuracies JOIN architectures USING (arch_id)
-            WHERE protocol = 'published' AND space = '{settings.space.name}'
-              AND task = '{settings.task.name}' AND recipe = '{published.recipe}'"""
+            WHERE protocol = 'published' AND space = {quoted(settings.space.name)}
+              AND task = {quoted(settings.task.name)} AND recipe = {quoted(published.recipe)}"""
         ).to_pylist()
     for row in rows:
         if row["source"] != published.source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -41,6 +42,8 @@ def run(settings: Settings, run: Run) -> None:
                 rows = ledger.failed(architecture, reason, time.monotonic() - started)
             failed += rows[0]["status"] != "ok"
             ledger.write(rows)
+            # The accuracy is the product, the weights are not; one that failed is tried anew.
+            _checkpoint(ledger, architecture).unlink(missing_ok=True)
         print(
             f"accuracy: {len(chosen)} architectures of {settings.space.name} on {task.name}, scratch "
             f"{ledger.recipe}, seed {seed}: {len(todo)} trained, {failed} failed"
@@ -68,10 +71,12 @@ def _train(
         draw,
         architecture.arch_id,
     )
-    name = f"{architecture.arch_id}-{task.name}-{ledger.recipe}-seed{ledger.seed}.pt"
-    checkpoint = run.root / "checkpoints" / name
-    seconds = training.run(checkpoint, wanted.checkpoint_seconds)
+    seconds = training.run(_checkpoint(ledger, architecture), wanted.checkpoint_seconds)
     size = wanted.evaluation_batch_size
     results = {name: evaluate(network, task, split, size) for name, split in images.items()}
-    checkpoint.unlink(missing_ok=True)  # the network's accuracy is the product, its weights are not
     return ledger.rows(architecture, results, images, seconds)
+
+
+def _checkpoint(ledger: Ledger, architecture: Architecture) -> Path:
+    name = f"{architecture.arch_id}-{ledger.task}-{ledger.recipe}-seed{ledger.seed}.pt"
+    return ledger.run.root / "checkpoints" / name

@@ -36,6 +36,12 @@ from tests.builder.conftest import noise, write_images
         (["device=tpu9"], "Unknown device 'tpu9'"),
         (["device=meta"], "Unknown device 'meta'"),
         (["device=cuda:99"], "torch sees"),
+        (["protocol.recipe.learning_rate=nan"], "learning_rate is nan, expected at least 0"),
+        (["protocol.recipe.label_smoothing=2"], "label_smoothing is 2.0, expected 0 to 1"),
+        (["task.std=[]"], "need one number for each of 1 channels"),
+        (["task.std=[0]"], "expected deviations above 0"),
+        (["score.seeds=[]"], "the number of score.seeds is 0, expected at least 1"),
+        (["rank.seed=-1"], "rank.seed is -1, expected at least 0"),
         (["proxies.names=[]"], "proxies.names is empty"),
         (["task.channels=2"], "task.channels is 2, expected 1 (grey) or 3 (colour)"),
         (["protocol=scratch", "protocol.checkpoint=x.pth"], "protocol.checkpoint is for protocol=supernet"),
@@ -199,6 +205,17 @@ def test_a_corrected_import_replaces_and_another_source_needs_another_name(publi
     assert code == 0 and "1 of them new" in out
     with Benchmark.open(tmp_path / "benchmark") as benchmark:
         assert benchmark.accuracy()["accuracy"].to_pylist() == [0.7]
+    # The same command, its file corrected in one row, and corrected back.
+    other = {**GOOD, "embed_dim": 32}
+    for accuracy in (60.0, 50.0, 60.0):
+        code, out, _ = published([GOOD, {**other, "top1": accuracy}])
+        assert code == 0 and "1 of them new" in out
+        with Benchmark.open(tmp_path / "benchmark") as benchmark:
+            assert accuracy / 100 in benchmark.accuracy()["accuracy"].to_pylist()
+    assert published([GOOD], 'protocol.published.recipe="author\'s"')[0] == 0
+    assert published([GOOD], "protocol.published.recipe=authors")[0] == 0
+    with Benchmark.open(tmp_path / "benchmark") as benchmark:
+        assert benchmark.recipes() == ["author's", "authors", "top1"]
     code, _, err = published([GOOD], "protocol.published.source=another paper")
     assert code == 2 and "holds accuracies of 'a paper'. Name these with protocol.published.recipe=." in err
     code, _, err = published([GOOD], "protocol.published.scale=0")

@@ -162,3 +162,8 @@ def test_only_the_dead_of_this_host_are_cleaned(tmp_path):
         (tmp_path / name).write_bytes(b"half")
     assert clean_temporary(tmp_path) == [tmp_path / names["dead"]]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([names["alive"], names["elsewhere"]])
+
+
+def test_names_that_read_alike_in_a_file_name_are_told_apart():
+    assert part_name("acc", keys=["a"]) != part_name("acc%", keys=["a"])
+    assert part_name("acc", keys=["a", "b"]) == part_name("acc", keys=["b", "a"])
