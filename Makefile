@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 SOURCES := builder proxies spaces store leaderboard conf tests bench
 BENCHMARK ?= runs/demo
 
-.PHONY: demo test leaderboard lint format bench gpu-check clean
+.PHONY: demo test leaderboard lint format docs bench gpu-check clean
 
 ## demo: build a small real benchmark on the CPU and print its ranking
 demo: $(INSTALLED)
@@ -30,6 +30,10 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
+
+## docs: write docs/proxies.md from the registry
+docs: $(INSTALLED)
+	$(BIN)/python -m proxies > docs/proxies.md
 
 ## bench: seconds of every proxy beside a forward and backward pass
 bench: $(INSTALLED)

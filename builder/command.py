@@ -99,9 +99,7 @@ def checked(config: DictConfig) -> Settings:
     """
     settings: Settings = OmegaConf.to_object(config)  # type: ignore[assignment]
     spaces.get(settings.space.name)
-    if list(settings.proxies.names) != ["all"]:
-        for name in settings.proxies.names:
-            proxies.get(name)
+    proxies.resolve(settings.proxies.names)
     return settings
 
 

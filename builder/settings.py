@@ -160,9 +160,13 @@ class ProtocolSettings:
 
 @dataclass
 class ProxySettings:
-    """Which proxies; the one word `all` means every one of the registry."""
+    """Which proxies, with their options in brackets; the word `all` means every one of the registry.
+
+    interval: tenths of the depth, as in "3-7", for names that refer to it.
+    """
 
     names: list[str]
+    interval: str = "0-9"
 
     def __post_init__(self) -> None:
         """Refuse an empty list, which would score nothing and say nothing."""
@@ -203,17 +207,23 @@ class AccuracySettings:
 
 @dataclass
 class ScoreSettings:
-    """Seeds, mini-batch, how many architectures (null: all), and how many a part file holds."""
+    """Seeds, mini-batch, how many architectures (null: all), and how many a part file holds.
+
+    memory_gib: bound on what a forward pass keeps for the backward passes; null: none.
+    """
 
     seeds: list[int]
     batch_size: int
     architectures: int | None
     block: int
+    memory_gib: float | None
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""
         _at_least(1, "score.", batch_size=self.batch_size, architectures=self.architectures, block=self.block)
         _at_least(1, "the number of ", **{"score.seeds": len(self.seeds)})
+        if self.memory_gib is not None and not self.memory_gib > 0:
+            raise BuilderError(f"score.memory_gib is {self.memory_gib}; expected a number above 0, or null.")
 
 
 @dataclass

@@ -11,15 +11,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from proxies.errors import ProxyError
     from proxies.probe import Probe
-    from proxies.registry import Proxy, batches_needed, get, names, proxy
+    from proxies.registry import Proxy, batches_needed, get, names, proxy, resolve
     from proxies.score import Score, compute
 
-__all__ = ["Probe", "Proxy", "ProxyError", "Score", "batches_needed", "compute", "get", "names", "proxy"]
+__all__ = [
+    "Probe",
+    "Proxy",
+    "ProxyError",
+    "Score",
+    "batches_needed",
+    "compute",
+    "get",
+    "names",
+    "proxy",
+    "resolve",
+]
 
 _HOMES = {
     "errors": ("ProxyError",),
     "probe": ("Probe",),
-    "registry": ("Proxy", "batches_needed", "get", "names", "proxy"),
+    "registry": ("Proxy", "batches_needed", "get", "names", "proxy", "resolve"),
     "score": ("Score", "compute"),
 }
 

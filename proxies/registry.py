@@ -7,16 +7,17 @@ import functools
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from proxies.errors import ProxyError
-from proxies.probe import PASSES, Probe
+from proxies.probe import PASSES, WHOLE, Interval
 
 Data = Literal["none", "shape", "images", "labels"]
-Function = Callable[[Probe], float]
+Function = Callable[..., float]
+Option = bool | int | float | str | Interval
 
 _FOLDERS = ("baselines", "gradient_free", "gradient_based")
 _PROXIES: dict[str, Proxy] = {}
@@ -26,13 +27,16 @@ _PROXIES: dict[str, Proxy] = {}
 class Proxy:
     """A zero-cost proxy; higher is better for every one of them.
 
-    name:      key of the proxy in tables and configurations.
+    name:      key of the proxy in tables and configurations; one with other options than its own has them in
+               its name, as "gradsign[average=true]".
     principle: what it measures: "complexity", "trainability", "expressivity", "saliency" or "chance".
     source:    paper or code it is defined by.
     data:      what it needs besides the network: "none", the "shape" of an image, "images", or "labels" too.
     passes:    passes of the probe it reads, by name.
     function:  takes a `Probe`, returns the score.
     control:   True for the baselines that stand in every ranking to compare with.
+    interval:  tenths of the depth whose layers' gradients it reads.
+    reads:     number of batches that the function itself reads, beside those of its passes.
     """
 
     name: str
@@ -42,6 +46,8 @@ class Proxy:
     passes: tuple[str, ...]
     function: Function
     control: bool = False
+    interval: Interval = WHOLE
+    reads: int = 0
 
     @property
     def doc(self) -> str:
@@ -49,10 +55,21 @@ class Proxy:
         return inspect.getdoc(self.function) or ""
 
     @property
+    def options(self) -> dict[str, Option]:
+        """What its name may set in brackets, with the values that hold otherwise."""
+        parameters = list(inspect.signature(self.function).parameters.values())[1:]
+        return {parameter.name: parameter.default for parameter in parameters}
+
+    @property
+    def labels(self) -> bool:
+        """Whether it needs labels."""
+        return self.data == "labels"
+
+    @property
     def batches(self) -> int:
         """The smallest number of batches it needs."""
         own = 1 if self.data in ("images", "labels") else 0
-        return max([own, *(PASSES[name] for name in self.passes)])
+        return max([own, self.reads, *(PASSES[name].batches for name in self.passes)])
 
 
 def proxy(
@@ -63,6 +80,7 @@ def proxy(
     data: Data,
     passes: tuple[str, ...] = (),
     control: bool = False,
+    reads: int = 0,
 ) -> Callable[[Function], Function]:
     """Register the decorated function as a proxy, and return the function itself.
 
@@ -84,7 +102,7 @@ def proxy(
         for needed in passes:
             if needed not in PASSES:
                 raise ProxyError(f"Proxy '{name}': {_unknown('pass', needed, PASSES)}")
-        _PROXIES[name] = Proxy(name, principle, source, data, passes, function, control)
+        _PROXIES[name] = Proxy(name, principle, source, data, passes, function, control, reads=reads)
         return function
 
     return register
@@ -97,11 +115,82 @@ def names() -> list[str]:
 
 
 def get(name: str) -> Proxy:
-    """Return the proxy of this name; ProxyError, with the closest known name, if there is none."""
+    """Return the proxy of this name, which may set options: "l_swag[interval=3-7]".
+
+    The proxy's own name has the options in the order of its signature, without those that are as always, so
+    that one definition has one name.
+    Raises ProxyError for an unknown name, with the closest known one, for an unknown option, or a value of
+    the wrong kind.
+    """
     _discover()
-    if name not in _PROXIES:
-        raise ProxyError(_unknown("proxy", name, _PROXIES))
-    return _PROXIES[name]
+    base, bracket, rest = name.partition("[")
+    if base not in _PROXIES:
+        raise ProxyError(_unknown("proxy", base, _PROXIES))
+    found = _PROXIES[base]
+    if not bracket:
+        return found
+    if not rest.endswith("]"):
+        raise ProxyError(f"Proxy '{name}' has no closing bracket; expected {base}[option=value,...].")
+    given = {}
+    for pair in rest[:-1].split(","):
+        option, _, text = pair.partition("=")
+        if option not in found.options:
+            raise ProxyError(f"Proxy '{base}': {_unknown('option', option, found.options)}")
+        given[option] = _parsed(base, option, text, found.options[option])
+    return _with_options(found, given)
+
+
+def _with_options(found: Proxy, given: Mapping[str, Option]) -> Proxy:
+    changed = {
+        option: given[option] for option, usual in found.options.items() if given.get(option, usual) != usual
+    }
+    if not changed:
+        return found
+    written = ",".join(f"{option}={_written(value)}" for option, value in changed.items())
+    interval = changed.get("interval", found.interval)
+    function = functools.partial(found.function, **changed)
+    functools.update_wrapper(function, found.function)
+    return replace(found, name=f"{found.name}[{written}]", function=function, interval=interval)  # type: ignore[arg-type]
+
+
+def _parsed(base: str, option: str, text: str, usual: Option) -> Option:
+    """The value of an option as its name writes it, of the kind of its usual value."""
+    kinds: dict[type, tuple[str, Callable[[str], Option]]] = {
+        bool: ("true or false", lambda said: {"true": True, "false": False}[said]),
+        int: ("a whole number", int),
+        float: ("a number", float),
+        str: ("a word", str),
+        tuple: ("two tenths of the depth, 0-9", _interval),
+    }
+    wanted, parse = kinds[type(usual)]
+    try:
+        return parse(text)
+    except (ValueError, KeyError):
+        raise ProxyError(f"Proxy '{base}': {option} is '{text}'; expected {wanted}.") from None
+
+
+def _interval(text: str) -> Interval:
+    first, last = (int(tenth) for tenth in text.split("-"))
+    if not WHOLE[0] <= first <= last <= WHOLE[1]:
+        raise ValueError(text)
+    return first, last
+
+
+def _written(value: Option) -> str:
+    if isinstance(value, tuple):
+        return "-".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def resolve(wanted: Iterable[str]) -> list[str]:
+    """Return the proxies' own names, each once, with every one of the registry for the word `all`.
+
+    Raises ProxyError for an unknown name or option.
+    """
+    found: dict[str, None] = {}
+    for name in wanted:
+        found |= dict.fromkeys(names() if name == "all" else [get(name).name])
+    return list(found)
 
 
 def batches_needed(names: Iterable[str]) -> int:

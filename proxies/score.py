@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from proxies.errors import Status
-from proxies.probe import Batch, Outcome, Probe, attempt
+from proxies.probe import PASSES, WHOLE, Batch, Interval, Outcome, Probe, attempt
 from proxies.registry import Proxy, get
 
 
@@ -35,40 +35,59 @@ class Score:
 
 
 def compute(
-    names: Iterable[str], network: nn.Module, batches: Sequence[Batch], *, seed: int = 0
+    names: Iterable[str],
+    network: nn.Module,
+    batches: Sequence[Batch],
+    *,
+    seed: int = 0,
+    memory_gib: float | None = None,
 ) -> dict[str, Score]:
     """Score one network by several proxies, each pass over the network run once.
 
-    names:   proxies to compute, see `proxies.names()`.
-    network: untrained network, called as network(images) -> logits (batch, classes). Left as it is: weights,
-             buffers, gradients, mode, hooks. It runs in the mode it has, TF32 and autocast off. Drop rates
-             should be 0.
-    batches: pairs of images (batch, channels, height, width), of the network's dtype and device, and labels
-             (batch,) int64 or None; the first one is the mini-batch of proxies that need one. See
-             `batches_needed`.
-    seed:    of everything random in a score.
+    names:      proxies to compute, see `proxies.names()`; with options in brackets, see `proxies.get`.
+    network:    untrained network, called as network(images) -> logits (batch, classes). Left as it is:
+                weights, buffers, gradients, mode, hooks. It runs in the mode it has, TF32 and autocast off.
+                Drop rates should be 0.
+    batches:    pairs of images (batch, channels, height, width), of the network's dtype and device, and
+                labels (batch,) int64 or None; the first one is the mini-batch of proxies that need one. See
+                `batches_needed`.
+    seed:       of everything random in a score.
+    memory_gib: bound on what forward passes keep for backward passes; see `Probe`. Scores do not depend on it
+                but for rounding.
 
-    Returns a score for every name, in the order given. A proxy that fails fails alone; so does a pass, with
-    the proxies that need it.
-    Raises ProxyError for an unknown name or batches that are malformed.
+    Returns a score for every name, in the order given, by the proxy's own name. A proxy that fails fails
+    alone; so does a pass, with the proxies that need it. Scores do not depend on what other proxies are
+    computed. Raises ProxyError for an unknown name or batches that are malformed.
     """
     wanted = [get(name) for name in names]
-    probe = Probe(network, batches, seed)
-    return {proxy.name: _score(proxy, probe) for proxy in wanted}
+    passes = {name for proxy in wanted for name in proxy.passes}
+    probe = Probe(network, batches, seed, passes, _hull(wanted), memory_gib)
+    paid: set[str] = set()
+    return {proxy.name: _score(proxy, probe, paid) for proxy in wanted}
 
 
-def _score(proxy: Proxy, probe: Probe) -> Score:
-    paid = set(probe.outcomes)
-    passes = {name: probe.run(name) for name in proxy.passes}
+def _hull(wanted: Iterable[Proxy]) -> Interval:
+    """The shortest interval that holds those of all proxies that read layers' gradients."""
+    intervals = [proxy.interval for proxy in wanted if any(PASSES[name].labels for name in proxy.passes)]
+    if not intervals:
+        return WHOLE
+    return min(first for first, _ in intervals), max(last for _, last in intervals)
+
+
+def _score(proxy: Proxy, probe: Probe, paid: set[str]) -> Score:
+    """Run a proxy; `paid` names the parts of the work that earlier ones have paid for."""
+    prices = probe.prices(proxy.passes)
     own = _checked(attempt(lambda: float(proxy.function(probe)), probe.device), proxy.name)
-    peaks = [outcome.peak_bytes for outcome in (*passes.values(), own) if outcome.peak_bytes is not None]
+    marginal = [price for part, price in prices.items() if part not in paid]
+    paid.update(prices)
+    total = sum(prices.values(), start=own.prices["own"])
     return Score(
         value=own.value,
         status=own.status,
         message=own.message,
-        seconds=own.seconds + sum(outcome.seconds for outcome in passes.values()),
-        marginal_seconds=own.seconds + sum(passes[name].seconds for name in passes.keys() - paid),
-        peak_bytes=max(peaks, default=None),
+        seconds=total.seconds,
+        marginal_seconds=sum(marginal, start=own.prices["own"]).seconds,
+        peak_bytes=total.peak_bytes,
     )
 
 

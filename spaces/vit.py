@@ -66,7 +66,10 @@ class RelativePosition(nn.Module):
     def forward(self, index: Tensor) -> Tensor:
         """Table rows (2, tokens, tokens) to vectors (tokens, tokens, head_dim)."""
         vertical, horizontal = index
-        return self.embeddings_table_v[vertical] + self.embeddings_table_h[horizontal]
+        rows = len(self.embeddings_table_h)
+        # The few hundred sums there are, each once; then one lookup for the tens of thousands of pairs.
+        sums = self.embeddings_table_v.unsqueeze(1) + self.embeddings_table_h  # (rows, rows, head_dim)
+        return nn.functional.embedding(vertical * rows + horizontal, sums.flatten(0, 1))
 
 
 def relative_index(patches: int, max_relative_position: int) -> Tensor:
@@ -93,6 +96,7 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(embed_dim, 3 * num_heads * head_dim)
         self.rel_pos_embed_k = RelativePosition(head_dim, max_relative_position)
         self.rel_pos_embed_v = RelativePosition(head_dim, max_relative_position)
+        self.softmax = nn.Softmax(dim=-1)
         self.proj = nn.Linear(num_heads * head_dim, embed_dim)
 
     def forward(self, x: Tensor, index: Tensor) -> Tensor:
@@ -102,7 +106,7 @@ class Attention(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, tokens, head_dim)
         keys = self.rel_pos_embed_k(index).transpose(1, 2)  # (tokens, head_dim, tokens)
         scores = (q @ k.transpose(2, 3) + _by_query(q, keys)) * self.scale  # (batch, heads, tokens, tokens)
-        weights = scores.softmax(dim=-1)
+        weights = self.softmax(scores)
         out = weights @ v + _by_query(
             weights, self.rel_pos_embed_v(index)
         )  # (batch, heads, tokens, head_dim)
@@ -128,6 +132,7 @@ class Block(nn.Module):
         super().__init__()
         self.attn_layer_norm = nn.LayerNorm(embed_dim)
         self.attn = Attention(embed_dim, num_heads, head_dim, max_relative_position)
+        self.attended = nn.Identity()  # gives the residual stream after the attention a name
         self.ffn_layer_norm = nn.LayerNorm(embed_dim)
         self.fc1 = nn.Linear(embed_dim, int(embed_dim * mlp_ratio))
         self.act = nn.GELU()
@@ -135,7 +140,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, index: Tensor) -> Tensor:
         """Tokens (batch, tokens, embed) to tokens of the same shape."""
-        x = x + self.attn(self.attn_layer_norm(x), index)
+        x = self.attended(x + self.attn(self.attn_layer_norm(x), index))
         return x + self.fc2(self.act(self.fc1(self.ffn_layer_norm(x))))
 
 
@@ -187,12 +192,22 @@ class VisionTransformer(nn.Module):
         return self.head(self.norm(x)[:, 1:].mean(dim=1))  # the class token is not pooled
 
     @property
+    def stages(self) -> list[str]:
+        """The modules that return the residual stream, in forward order: after attention and after the MLP."""
+        return [name for i in range(len(self.blocks)) for name in (f"blocks.{i}.attended", f"blocks.{i}")]
+
+    @property
+    def feature_map(self) -> str:
+        """The module that returns the features before global pooling, (batch, tokens, embed)."""
+        return "norm"
+
+    @property
     def roles(self) -> dict[str, str]:
         """What each leaf module is for: embed, attention, mlp, norm or head."""
         return {
             name: _role(name, module)
             for name, module in self.named_modules()
-            if not any(True for _ in module.children())
+            if not any(True for _ in module.children()) and not isinstance(module, nn.Identity)
         }
 
 

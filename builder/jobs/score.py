@@ -16,7 +16,7 @@ from builder.errors import BuilderError
 from builder.plan import quoted
 from builder.provenance import Run, deciding
 from builder.seeds import derive_seed
-from builder.settings import Settings
+from builder.settings import ScoreSettings, Settings
 from builder.tasks import Task
 from spaces import Architecture
 from store import Benchmark
@@ -29,7 +29,7 @@ def run(settings: Settings, run: Run) -> None:
     A network's initial weights and a proxy's own draws depend on (arch_id, task, seed) alone, the
     mini-batches on (task, seed): the same row comes out in whatever order, beside whatever other proxies.
     """
-    names = proxies.names() if settings.proxies.names == ["all"] else list(settings.proxies.names)
+    names = proxies.resolve(settings.proxies.names)
     needed = proxies.batches_needed(names)
     task, wanted = Task(settings.task), settings.score
     chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
@@ -46,7 +46,7 @@ def run(settings: Settings, run: Run) -> None:
             for block in plan.blocks(todo, wanted.block):
                 rows = []
                 for architecture, absent in block:
-                    rows += _score(architecture, absent, batches, task, seed, run, wanted.batch_size)
+                    rows += _score(architecture, absent, batches, task, seed, run, wanted)
                     bar.update()
                 keys = [(row["arch_id"], row["proxy"]) for row in rows]
                 name = part_name(settings.space.name, task.name, f"seed{seed}", keys=keys)
@@ -66,13 +66,13 @@ def _score(
     task: Task,
     seed: int,
     run: Run,
-    batch_size: int,
+    wanted: ScoreSettings,
 ) -> list[dict[str, Any]]:
     """Return the rows of one architecture."""
     draw = derive_seed(architecture.arch_id, task.name, seed)
     try:
         network = spaces.get(architecture.space).build(architecture, seed=draw, **task.shape).to(run.device)
-        scores = proxies.compute(names, network, batches, seed=draw)
+        scores = proxies.compute(names, network, batches, seed=draw, memory_gib=wanted.memory_gib)
     except torch.OutOfMemoryError as error:  # already the network was too large
         failure = proxies.Score(None, "oom", str(error).splitlines()[0], 0.0, 0.0, None)
         scores = dict.fromkeys(names, failure)
@@ -83,7 +83,7 @@ def _score(
             "proxy": name,
             "seed": seed,
             **vars(score),
-            "batch_size": batch_size,
+            "batch_size": wanted.batch_size,
             "image_size": task.settings.image_size,
             "run_id": run.id,
         }

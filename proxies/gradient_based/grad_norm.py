@@ -1,6 +1,4 @@
-"""The sum of the layers' gradient norms."""
-
-import torch
+"""The size of the gradient."""
 
 from proxies.probe import Probe
 from proxies.registry import proxy
@@ -14,12 +12,12 @@ from proxies.registry import proxy
     passes=("gradients",),
 )
 def grad_norm(probe: Probe) -> float:
-    """Sum the Euclidean norms of the layers' gradients.
+    """Sum the Euclidean norms of the layers' weight gradients.
 
-    Formula: sum over convolution and linear weights W of ||dL/dW||_2, L the first batch's mean cross-entropy.
+    Formula: sum over convolution and linear layers of ||dL/dW||_2, L the first batch's mean cross-entropy.
     Range and direction: >= 0, proportional to the loss's scale; higher is better.
     Source: Abdelfattah et al., "Zero-Cost Proxies for Lightweight NAS", ICLR 2021.
-    Deviations: norms are taken in float64. ZenNAS's and AZ-NAS's proxy of this name is one norm over all
-    parameters, of another initialisation, on noise.
+    Deviations: none. ZenNAS's and AZ-NAS's code takes one norm over all parameters instead, of Gaussian
+    images and random labels.
     """
-    return sum(torch.linalg.vector_norm(gradient.double()).item() for _, gradient in probe.gradients())
+    return sum(gradient.double().norm().item() for _, gradient in probe.gradients())

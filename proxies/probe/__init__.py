@@ -1,7 +1,20 @@
 """One network with its mini-batches, and the passes over them that proxies share, one pass a file."""
 
-from proxies.probe.layers import WeightedLayer, depth_percentile
-from proxies.probe.outcome import Outcome, attempt
-from proxies.probe.probe import PASSES, Batch, Probe
+from proxies.probe.layers import WHOLE, Interval, WeightedLayer, depth_percentile
+from proxies.probe.outcome import Outcome, Price, attempt
+from proxies.probe.passes import PASSES, Pass
+from proxies.probe.probe import Batch, Probe
 
-__all__ = ["PASSES", "Batch", "Outcome", "Probe", "WeightedLayer", "attempt", "depth_percentile"]
+__all__ = [
+    "PASSES",
+    "WHOLE",
+    "Batch",
+    "Interval",
+    "Outcome",
+    "Pass",
+    "Price",
+    "Probe",
+    "WeightedLayer",
+    "attempt",
+    "depth_percentile",
+]

@@ -23,9 +23,10 @@ def collect_data_free(
     Raises NothingCollected without weighted layers.
     """
     modules = weighted_layers(network)
-    state = {name: _double(buffer) for name, buffer in network.named_buffers()}
+    # Buffers that the state dict leaves out keep their signs, and need the dtype all the same.
+    state = {name: _double(buffer) for name, buffer in network.named_buffers() if buffer.is_floating_point()}
     state |= {
-        name: _double(tensor).abs()
+        name: _double(tensor).abs_()
         for name, tensor in network.state_dict().items()
         if tensor.is_floating_point()
     }
@@ -44,7 +45,8 @@ def collect_data_free(
 
 
 def _double(tensor: Tensor) -> Tensor:
-    return tensor.detach().clone().to(torch.float64 if tensor.is_floating_point() else tensor.dtype)
+    """A copy in float64; the one copy that is made of a tensor."""
+    return tensor.detach().to(torch.float64, copy=True)
 
 
 def _identity(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:

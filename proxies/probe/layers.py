@@ -7,10 +7,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from proxies.errors import NothingCollected
 
 PERCENTILES = 10
+
+# First and last tenth of the depth, both included, each 0..9.
+Interval = tuple[int, int]
+WHOLE: Interval = (0, PERCENTILES - 1)
 
 # Functions whose output is above zero exactly where their input is.
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish, nn.Tanh)
@@ -78,11 +83,37 @@ def depth_percentile(index: int, depth: int) -> int:
     return PERCENTILES * index // depth
 
 
+def samples_are_coupled(network: nn.Module) -> bool:
+    """Return whether an image's logits depend on the others of its batch: BatchNorm by batch statistics."""
+    return any(
+        isinstance(module, _BatchNorm) and (module.training or module.running_mean is None)
+        for module in network.modules()
+    )
+
+
 def call(network: nn.Module, images: Tensor, state: Mapping[str, Tensor] | None = None) -> Tensor:
     """Return network(images), with the tensors of `state` in place of those of the same name.
 
-    Buffers that are not in `state` are lent as copies: BatchNorm in training mode writes into its own.
+    Buffers that are not in `state` are lent as copies: BatchNorm in training mode writes into its own. A
+    tensor that several modules share is replaced in all of them.
     """
+    own = dict(
+        (
+            *network.named_parameters(remove_duplicate=False),
+            *network.named_buffers(remove_duplicate=False),
+        )
+    )
     lent = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    logits: Tensor = torch.func.functional_call(network, {**lent, **(state or {})}, (images,))
+    replaced = {id(own[name]): tensor for name, tensor in {**lent, **(state or {})}.items()}
+    given = {}
+    # Once a module: where one stands in two places, functional_call would give the replacement back as its
+    # own.
+    for place, module in network.named_modules():
+        for name, tensor in (
+            *module.named_parameters(recurse=False, remove_duplicate=False),
+            *module.named_buffers(recurse=False, remove_duplicate=False),
+        ):
+            if id(tensor) in replaced:
+                given[f"{place}.{name}" if place else name] = replaced[id(tensor)]
+    logits: Tensor = torch.func.functional_call(network, given, (images,), tie_weights=False)
     return logits

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -26,21 +26,36 @@ class Failed(ProxyError):
 
 
 @dataclass(frozen=True)
+class Price:
+    """What an attempt, or a stage of one, took.
+
+    seconds:    wall time, the device's queue drained.
+    peak_bytes: most GPU memory in use at a time beyond what was in use before; None on CPU (not measured).
+    """
+
+    seconds: float = 0.0
+    peak_bytes: int | None = None
+
+    def __add__(self, other: Price) -> Price:
+        """Return the price of both, one after the other."""
+        peaks = [price.peak_bytes for price in (self, other) if price.peak_bytes is not None]
+        return Price(self.seconds + other.seconds, max(peaks, default=None))
+
+
+@dataclass(frozen=True)
 class Outcome(Generic[T]):
     """What came of an attempt.
 
-    value:      what was returned; None unless status is "ok".
-    status:     "ok", or how it failed.
-    message:    why it failed, one line; None when ok.
-    seconds:    wall time, the device's queue drained.
-    peak_bytes: most GPU memory in use at a time beyond what was in use before; None on CPU (not measured).
+    value:   what was returned; None unless status is "ok".
+    status:  "ok", or how it failed.
+    message: why it failed, one line; None when ok.
+    prices:  what was paid for it, by the name of the part of the work; parts may serve other attempts too.
     """
 
     value: T | None
     status: Status
     message: str | None
-    seconds: float
-    peak_bytes: int | None
+    prices: dict[str, Price]
 
     def unwrap(self) -> T:
         """Return the value, or raise the failure."""
@@ -49,22 +64,35 @@ class Outcome(Generic[T]):
         return self.value
 
 
-def attempt(function: Callable[[], T], device: torch.device) -> Outcome[T]:
+def attempt(function: Callable[[], T], device: torch.device, name: str = "own") -> Outcome[T]:
     """Call the function in exact arithmetic and measure it; a failure is an outcome, not an exception."""
-    value: T | None = None
-    status: Status = "ok"
-    message: str | None = None
+    prices: dict[str, Price] = {}
     with _exact_arithmetic(device), _random_state_kept(device):
-        before = _memory_before(device)
-        started = _now(device)
         # The one place where any exception is caught: one failure must not end a job of thousands.
         try:
-            value = function()
+            with metered(device, prices, name):
+                value = function()
         except Exception as error:
-            status, message = _status(error), _line(error)
+            return failure(error, prices)
+    return Outcome(value, "ok", None, prices)
+
+
+def failure(error: Exception, prices: dict[str, Price]) -> Outcome[Any]:
+    """Return the outcome of an attempt that ended in an exception."""
+    return Outcome(None, _status(error), _line(error), prices)
+
+
+@contextmanager
+def metered(device: torch.device, prices: dict[str, Price], name: str) -> Iterator[None]:
+    """Add what the block takes to the price of this name, whether it fails or not."""
+    before = _memory_before(device)
+    started = _now(device)
+    try:
+        yield
+    finally:
         seconds = _now(device) - started
-        peak_bytes = torch.cuda.max_memory_allocated(device) - before if device.type == "cuda" else None
-    return Outcome(value, status, message, seconds, peak_bytes)
+        peak = torch.cuda.max_memory_allocated(device) - before if device.type == "cuda" else None
+        prices[name] = prices.get(name, Price()) + Price(seconds, peak)
 
 
 def _status(error: Exception) -> Status:

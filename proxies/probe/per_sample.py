@@ -1,127 +1,217 @@
-"""Per-sample gradients of the first batch, reduced layer by layer to one variance per weight."""
+"""Gradients of every sample's loss, reduced layer by layer as they come: sums, signs, means and variances."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, unfold
+from torch.nn.functional import pad, unfold
 
-from proxies.errors import ProxyError
-from proxies.probe.layers import WeightedLayer, call, weighted_layers
+from proxies.errors import NotANumber, ProxyError
+from proxies.probe.layers import WHOLE, Interval, WeightedLayer, depth_percentile, weighted_layers
+from proxies.probe.walk import Calls, Collector, Walk
 
-_CHUNK_BYTES = 1 << 26  # of per-sample gradients in float64 held at a time
+# Elements of per-sample gradients held at a time: what stays in a CPU's caches, what fills a GPU.
+_HELD = {"cpu": 1 << 19, "cuda": 1 << 27}
 
 
-def collect_per_sample(
-    network: nn.Module, images: Tensor, labels: Tensor, chunk_bytes: int = _CHUNK_BYTES
-) -> list[tuple[WeightedLayer, Tensor]]:
-    """Return each weighted layer with the variance of |dl_i/dw| over the samples i, (*weight), float64.
+@dataclass
+class Moments:
+    """Mean and population variance of a quantity over samples, one a weight, both (*weight) float64."""
 
-    l_i is the cross-entropy of sample i alone: the losses are summed, so that no 1/batch enters. The variance
-    is the population's. A layer's inputs and output gradients are caught by hooks; its per-sample gradients
-    are formed from them a chunk of samples at a time, and freed. How they are cut changes nothing but
-    rounding.
+    mean: Tensor
+    variance: Tensor
 
-    With BatchNorm in training mode the samples are coupled, and sample i's gradient is its share of the
-    summed loss's.
 
-    Raises NothingCollected without weighted layers; ProxyError for one image, or for a layer that is not
-    called exactly once, does not have the batch as its first axis, or pads by other than zeros.
+class SampleGradients(Collector):
+    """Statistics over samples i of g_i = dl_i/dw, l_i the cross-entropy of sample i alone.
+
+    layers:     weighted layers by name, each with its place in forward order.
+    samples:    number of samples in the batch.
+    statistics: any of "sum", of g_i in the network's dtype; "signs", the sum of sign(g_i); "magnitudes", the
+                `Moments` of |g_i|; "moments", those of g_i.
+
+    The gradients of the samples are formed from a layer's input and output gradient, for some rows of the
+    weight at a time, reduced and freed: no more than a few million numbers are held. Into how many parts the
+    samples are cut changes nothing but rounding.
     """
-    if len(images) < 2:
-        raise ProxyError("A variance over samples needs at least 2 images in the first batch; got 1.")
+
+    stage = "loss"
+
+    def __init__(
+        self,
+        layers: Mapping[str, tuple[int, nn.Conv2d | nn.Linear]],
+        samples: int,
+        statistics: frozenset[str],
+        images: bool = True,
+    ) -> None:
+        super().__init__()
+        self.modules = {name: module for name, (_, module) in layers.items()}
+        self.layers = [
+            WeightedLayer(name, index, module.weight.detach()) for name, (index, module) in layers.items()
+        ]
+        self.samples, self.statistics, self.images = samples, statistics, images
+        self.sums: dict[str, Tensor] = {}
+        self.moments: dict[str, dict[str, Moments]] = {"magnitudes": {}, "moments": {}}
+        self.undivided: str | None = None
+        self.nan = torch.zeros((), device=self.layers[0].weight.device if self.layers else None)
+
+    def layer(self, calls: Calls, part: slice) -> None:
+        """Reduce the gradients of one layer's weight for every sample of the part."""
+        size = part.stop - part.start
+        for inputs, _ in calls.pairs():
+            if len(inputs) != size:
+                # The sum still holds, over whatever the first axis is.
+                self.undivided = (
+                    f"Layer '{calls.name}' was given {len(inputs)} rows for {size} images; "
+                    "its first axis must be the batch."
+                )
+                size = 1
+        for rows, gradients in weight_gradients(calls, size):
+            self._reduce(calls.name, calls.module.weight, rows, gradients, part.start)
+
+    def _reduce(self, name: str, weight: Tensor, rows: slice, gradients: Tensor, seen: int) -> None:
+        """Add the gradients of some rows, (part, rows, ...), to what was reduced of `seen` samples before."""
+        if "signs" in self.statistics:
+            self.nan += gradients.sum() * 0  # the sign of NaN is 0
+        for statistic in ("sum", "signs"):
+            if statistic in self.statistics:
+                terms = gradients if statistic == "sum" else gradients.sign()
+                key = f"{statistic} {name}"
+                if key not in self.sums:
+                    self.sums[key] = torch.zeros_like(weight, requires_grad=False)
+                self.sums[key][rows] += terms.sum(dim=0)
+        for statistic in ("magnitudes", "moments"):
+            if statistic in self.statistics:
+                moments = self.moments[statistic].setdefault(name, _no_moments(weight))
+                # A copy also where the gradients are float64 already: the update overwrites it.
+                values = gradients.to(torch.float64, copy=True)
+                _update(moments, rows, values.abs_() if statistic == "magnitudes" else values, seen)
+
+    def of(self, statistic: str) -> list[tuple[WeightedLayer, Any]]:
+        """Return each layer with a statistic, of 0 where the loss does not depend on it.
+
+        A Tensor (*weight) for "sum", over the samples' number: the gradient of the mean loss; and for
+        "signs". `Moments` for the others, which raise ProxyError for a single sample. All but "sum" raise it
+        for a layer whose first axis is not the batch.
+        """
+        if statistic != "sum" and self.undivided:
+            raise ProxyError(self.undivided)
+        if statistic in self.moments:
+            if self.samples < 2:
+                raise ProxyError("A variance over samples needs at least 2 images in the first batch; got 1.")
+            found = self.moments[statistic]
+            return [(layer, found.get(layer.name) or _no_moments(layer.weight)) for layer in self.layers]
+        if statistic == "signs" and self.nan.isnan():
+            raise NotANumber("The gradient of a sample is NaN.")
+        share = self.samples if statistic == "sum" else 1
+        return [
+            (layer, self.sums.get(f"{statistic} {layer.name}", torch.zeros_like(layer.weight)) / share)
+            for layer in self.layers
+        ]
+
+
+def _no_moments(weight: Tensor) -> Moments:
+    zeros = torch.zeros_like(weight, dtype=torch.float64, requires_grad=False)
+    return Moments(zeros, zeros.clone())
+
+
+def _update(moments: Moments, rows: slice, values: Tensor, seen: int) -> None:
+    """Merge the moments of `seen` samples with those of new ones, values (new, rows, ...), overwritten.
+
+    Two passes over the new ones, then Chan's update: no digits are lost to cancellation.
+    """
+    new = len(values)
+    mean = values.mean(dim=0)
+    variance = values.sub_(mean).square_().mean(dim=0)
+    if seen:
+        share = new / (seen + new)
+        apart = mean - moments.mean[rows]
+        variance = (
+            (1 - share) * moments.variance[rows] + share * variance + share * (1 - share) * apart.square()
+        )
+        mean = moments.mean[rows] + share * apart
+    moments.mean[rows], moments.variance[rows] = mean, variance
+
+
+def layers_within(network: nn.Module, interval: Interval) -> dict[str, tuple[int, nn.Conv2d | nn.Linear]]:
+    """Return the weighted layers in these tenths of the depth by name, each with its place."""
     modules = weighted_layers(network)
-    reducers = {name: _Reducer(name, len(images), chunk_bytes) for name in modules}
-    with ExitStack() as hooks, torch.enable_grad():
-        for name, module in modules.items():
-            hooks.enter_context(module.register_forward_hook(reducers[name]))
-        # The images carry the graph: gradients reach every layer, and no weight's own gradient is formed.
-        leaf = images.detach().requires_grad_()
-        frozen = {name: parameter.detach() for name, parameter in network.named_parameters()}
-        loss = cross_entropy(call(network, leaf, frozen), labels, reduction="sum")
-        torch.autograd.grad(loss, leaf)
-    found = []
-    for index, (name, module) in enumerate(modules.items()):
-        weight, variance = module.weight.detach(), reducers[name].result()
-        if variance is None:  # the loss does not depend on this layer
-            variance = torch.zeros_like(weight, dtype=torch.float64)
-        found.append((WeightedLayer(name, index, weight), variance))
-    return found
+    first, last = interval
+    return {
+        name: (index, module)
+        for index, (name, module) in enumerate(modules.items())
+        if first <= depth_percentile(index, len(modules)) <= last
+    }
 
 
-class _Reducer:
-    """Forward hook of one layer: keeps the layer's input until the gradient of its output comes."""
+def collect_gradients(
+    network: nn.Module, images: Tensor, labels: Tensor, interval: Interval = WHOLE, at_once: int | None = None
+) -> list[tuple[WeightedLayer, Tensor]]:
+    """Return each weighted layer of the interval with its gradient of the mean cross-entropy, (*weight).
 
-    def __init__(self, name: str, samples: int, chunk_bytes: int) -> None:
-        self.name = name
-        self.samples = samples
-        self.chunk_bytes = chunk_bytes
-        self.calls = 0
-        self.variance: Tensor | None = None
-
-    def __call__(self, module: Any, inputs: Any, output: Tensor) -> None:
-        self.calls += 1
-        before = inputs[0].detach()  # (batch, ..., in) or (batch, channels, height, width)
-        if len(before) != self.samples:
-            raise ProxyError(
-                f"Layer '{self.name}' was given {len(before)} rows for {self.samples} images; "
-                "its first axis must be the batch."
-            )
-        version = before._version
-
-        def reduce(gradient: Tensor) -> None:
-            if before._version != version:
-                raise ProxyError(f"The input of layer '{self.name}' was overwritten in place after its call.")
-            self.variance = _variance(module, before, gradient, self.chunk_bytes)
-
-        output.register_hook(reduce)
-
-    def result(self) -> Tensor | None:
-        """The variance, None when no gradient came; ProxyError when the layer was not called exactly once."""
-        if self.calls != 1:
-            raise ProxyError(
-                f"Layer '{self.name}' was called {self.calls} times in one forward pass; expected once."
-            )
-        return self.variance
-
-
-def _variance(module: nn.Conv2d | nn.Linear, inputs: Tensor, gradients: Tensor, chunk_bytes: int) -> Tensor:
-    """Population variance over samples of the magnitude of a layer's per-sample weight gradients.
-
-    Magnitudes are shifted by the first sample's before they are summed and squared in float64. As the shift
-    is one of the values, the squares outgrow the variance at most by the number of samples: no digits are
-    lost to cancellation.
+    images: (batch, channels, height, width); labels: (batch,) int64; at_once: images to hold at a time.
     """
-    samples = len(inputs)
-    chunk = max(1, chunk_bytes // (8 * module.weight.numel()))
-    shift = total = squares = torch.zeros((), dtype=torch.float64, device=inputs.device)
-    for start in range(0, samples, chunk):
-        part = slice(start, start + chunk)
-        magnitudes = (
-            _weight_gradients(module, inputs[part], gradients[part]).abs_().double()
-        )  # (chunk, *weight)
-        if start == 0:
-            shift = magnitudes[0].clone()
-        magnitudes -= shift
-        total = total + magnitudes.sum(dim=0)
-        squares = squares + magnitudes.square_().sum(dim=0)
-    return (squares - total.square() / samples) / samples
+    layers = layers_within(network, interval)
+    collector = SampleGradients(layers, len(images), frozenset({"sum"}), images=interval == WHOLE)
+    walk = Walk(network, images, labels, {"gradients": collector}, at_once)
+    walk.run()
+    for error in walk.failures.values():
+        raise error
+    return collector.of("sum")
 
 
-def _weight_gradients(module: nn.Conv2d | nn.Linear, inputs: Tensor, gradients: Tensor) -> Tensor:
-    """Return the gradient of the weight for each sample, (samples, *weight), in the gradients' dtype."""
-    samples = len(inputs)
+def weight_gradients(calls: Calls, samples: int, row: int | None = None) -> Iterator[tuple[slice, Tensor]]:
+    """Yield the gradient of a layer's weight for each sample, some rows at a time, (samples, rows, ...).
+
+    Summed over the layer's calls; of all rows, or of one.
+    """
+    weight: Tensor = calls.module.weight
+    factors = [_factors(calls.module, inputs, gradients, samples) for inputs, gradients in calls.pairs()]
+    held = _HELD.get(weight.device.type, _HELD["cuda"])
+    groups, out = factors[0][0].shape[1:3]  # out: of one group
+    if row is not None:
+        group, place = divmod(row, out)
+        one = _total(left[:, group, place : place + 1] @ right[:, group] for left, right in factors)
+        yield slice(row, row + 1), one.unflatten(2, weight.shape[1:])
+        return
+    step = max(1, held // (samples * weight[0].numel()))
+    for group in range(0, groups, max(1, step // out)):
+        some = slice(group, min(group + max(1, step // out), groups))
+        for start in range(0, out, step):
+            part = slice(start, min(start + step, out))
+            total = _total(left[:, some, part] @ right[:, some] for left, right in factors)
+            rows = slice(some.start * out + part.start, (some.stop - 1) * out + part.stop)
+            yield rows, total.flatten(1, 2).unflatten(2, weight.shape[1:])
+
+
+def _total(tensors: Iterable[Tensor]) -> Tensor:
+    return functools.reduce(torch.add, tensors)
+
+
+def _factors(
+    module: nn.Conv2d | nn.Linear, inputs: Tensor, gradients: Tensor, samples: int
+) -> tuple[Tensor, Tensor]:
+    """Return two factors whose product is the gradient of each sample.
+
+    (samples, groups, out / groups, places) and (samples, groups, places, in / groups * height * width).
+    """
     if isinstance(module, nn.Linear):
-        left = gradients.reshape(samples, -1, gradients.shape[-1])  # (samples, tokens, out)
-        right = inputs.reshape(samples, -1, inputs.shape[-1])  # (samples, tokens, in)
-        return left.transpose(1, 2) @ right
-    if isinstance(module.padding, str) or module.padding_mode != "zeros":
-        raise ProxyError(f"Per-sample gradients need zero padding given in numbers, not {module}.")
-    patches = unfold(inputs, module.kernel_size, module.dilation, module.padding, module.stride)
-    grouped = (samples, module.groups, -1, patches.shape[-1])
-    left = gradients.reshape(grouped)  # (samples, groups, out / groups, places)
-    right = patches.reshape(grouped)  # (samples, groups, in / groups * height * width, places)
-    return (left @ right.transpose(2, 3)).reshape(samples, *module.weight.shape)
+        left = gradients.reshape(samples, 1, -1, gradients.shape[-1])  # (samples, 1, tokens, out)
+        return left.transpose(2, 3), inputs.reshape(samples, 1, -1, inputs.shape[-1])
+    mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
+    padded = pad(inputs, module._reversed_padding_repeated_twice, mode=mode)
+    patches = unfold(
+        padded, module.kernel_size, module.dilation, 0, module.stride
+    )  # (batch, in * h * w, places)
+    left = gradients.flatten(2)  # (batch, out, places)
+    if samples != len(left):  # all as one sample
+        left, patches = (x.transpose(0, 1).flatten(1).unsqueeze(0) for x in (left, patches))
+    return (
+        left.unflatten(1, (module.groups, -1)),
+        patches.unflatten(1, (module.groups, -1)).transpose(2, 3),
+    )

@@ -2,45 +2,65 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from proxies.errors import ProxyError
-from proxies.probe.activations import ActivationPatterns, collect_activations
-from proxies.probe.data_free import collect_data_free
-from proxies.probe.gradients import collect_batch_gradients, collect_gradients
-from proxies.probe.layers import WeightedLayer
-from proxies.probe.outcome import Outcome, attempt
-from proxies.probe.per_sample import collect_per_sample
+from proxies.probe.activations import ActivationPatterns
+from proxies.probe.jacobian import kernel_modules
+from proxies.probe.layers import WHOLE, Interval, WeightedLayer, samples_are_coupled
+from proxies.probe.memory import images_at_once
+from proxies.probe.outcome import Outcome, Price, attempt, failure
+from proxies.probe.passes import PASSES
+from proxies.probe.per_sample import Moments, SampleGradients, layers_within
+from proxies.probe.stages import Feature
+from proxies.probe.walk import CLASS_DRAWS, Collector, Walk
 
 Batch = tuple[Tensor, Tensor | None]
-
-# The passes, by the name of their method, each with the smallest number of batches it needs.
-PASSES = {"activations": 1, "batch_gradients": 2, "data_free": 0, "gradients": 1, "per_sample": 1}
 
 
 class Probe:
     """One network with its mini-batches, as proxies see it.
 
-    network: called as network(images) -> logits (batch, classes); never changed. It runs in the mode it has.
-    batches: pairs of images (batch, channels, height, width) and labels (batch,) int64 or None. The first is
-             the mini-batch of every pass but `batch_gradients`, which takes them all.
-    seed:    of everything random in a score.
+    network:    called as network(images) -> logits (batch, classes); never changed. It runs in the mode it
+    has.
+    batches:    pairs of images (batch, channels, height, width) and labels (batch,) int64 or None. The first
+                is the mini-batch of every pass but `batch_gradients`, which takes them all.
+    seed:       of everything random in a score.
+    wanted:     passes that will be asked for. Those of the walk then share one forward pass, and each of its
+                backward passes; each has the value it would have alone.
+    interval:   tenths of the depth, first and last, whose layers' loss gradients will be asked for.
+    memory_gib: walk over so many images at a time that what a forward pass keeps for the backward passes
+                stays below this, where images do not depend on one another; see `images_at_once`.
 
     Raises ProxyError when a batch is malformed, or not of the network's dtype and device.
     """
 
-    def __init__(self, network: nn.Module, batches: Sequence[Batch] = (), seed: int = 0) -> None:
-        self.network = network
+    def __init__(
+        self,
+        network: nn.Module,
+        batches: Sequence[Batch] = (),
+        seed: int = 0,
+        wanted: Iterable[str] = (),
+        interval: Interval = WHOLE,
+        memory_gib: float | None = None,
+    ) -> None:
+        self.network: nn.Module = network
         self.batches = list(batches)
         self.seed = seed
+        self.wanted = set(wanted)
+        self.interval = interval
+        self.memory_gib = memory_gib
         self.outcomes: dict[str, Outcome[Any]] = {}
+        self.walks = 0
         tensor = next(network.parameters(), torch.empty(0))
-        self.device, self.dtype = tensor.device, tensor.dtype
+        self.device: torch.device = tensor.device
+        self.dtype: torch.dtype = tensor.dtype
         for images, labels in self.batches:
             self._check(images, labels)
 
@@ -50,6 +70,11 @@ class Probe:
         if not self.batches:
             raise ProxyError("This needs at least 1 batch of images; got 0.")
         return self.batches[0][0]
+
+    @property
+    def labels(self) -> Tensor:
+        """Labels of the first batch, (batch,) int64; ProxyError when it has none."""
+        return self.labelled()[0][1]
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -68,6 +93,74 @@ class Probe:
         """Return the sign patterns of every activation module over the first batch."""
         return self.run("activations").unwrap()
 
+    def layer_patterns(self) -> list[ActivationPatterns]:
+        """Return the sign patterns of every weighted layer's output over the first batch."""
+        return self.run("layer_patterns").unwrap()
+
+    def first_image(self) -> list[tuple[Tensor, int]]:
+        """Return what modules return for the first image, each with the number of modules that do."""
+        return self.run("first_image").unwrap()
+
+    def hidden_covariances(self) -> list[tuple[Tensor, Tensor | None]]:
+        """Return the covariance behind every activation's input; see `HiddenCovariances`."""
+        return self.run("hidden_covariances").unwrap()
+
+    def hidden_rows(self) -> list[tuple[Tensor, Tensor]]:
+        """Return some rows of every activation's input and output, both (rows, channels)."""
+        return self.run("hidden_rows").unwrap()
+
+    def head_confidence(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the mean largest attention weight, and output, of every head, both (heads,) a layer."""
+        return self.run("head_confidence").unwrap()
+
+    def head_importance(self) -> list[Tensor]:
+        """Return how much the summed logits hang on every head's output, (heads,) a layer."""
+        return self.run("head_importance").unwrap()
+
+    def stage_features(self) -> list[Feature]:
+        """Return the sums over rows of the features of every stage."""
+        return self.run("stage_features").unwrap()
+
+    def stage_jacobians(self) -> list[tuple[Tensor, Tensor]]:
+        """Return the alignment of random signs with their gradients a stage before; see `StageJacobians`."""
+        return self.run("stage_jacobians").unwrap()
+
+    def input_jacobian(self) -> Tensor:
+        """Return the gradient of each image's summed logits, (batch, channels, height, width)."""
+        return self.run("input_jacobian").unwrap()
+
+    def image_gradient(self) -> Tensor:
+        """Return the gradient of each image's cross-entropy, (batch, channels, height, width)."""
+        return self.run("image_gradient").unwrap()
+
+    def tangent_kernel(self) -> Tensor:
+        """Return the Gram matrix of the summed logits' gradients by the weights, (batch, batch) float64."""
+        return self.run("tangent_kernel").unwrap()
+
+    def class_gradients(self) -> Tensor:
+        """Return gradients of drawn classes' log-likelihoods by a weight of every layer, (layers, draws)."""
+        return self.run("class_gradients").unwrap()
+
+    def channel_saliency(self) -> dict[tuple[str, bool], Tensor]:
+        """Return the Fisher saliency of every layer's channels; see `ChannelSaliency`."""
+        return self.run("channel_saliency").unwrap()
+
+    def gradients(self) -> list[tuple[WeightedLayer, Tensor]]:
+        """Return each weighted layer with the gradient of the first batch's mean cross-entropy."""
+        return self.run("gradients").unwrap()
+
+    def gradient_signs(self) -> list[tuple[WeightedLayer, Tensor]]:
+        """Return each weighted layer with the sum over samples i of sign(dl_i/dw)."""
+        return self.run("gradient_signs").unwrap()
+
+    def gradient_magnitudes(self) -> list[tuple[WeightedLayer, Moments]]:
+        """Return each weighted layer with mean and variance over samples i of |dl_i/dw|, float64."""
+        return self.run("gradient_magnitudes").unwrap()
+
+    def gradient_moments(self) -> list[tuple[WeightedLayer, Moments]]:
+        """Return each weighted layer with mean and variance over samples i of dl_i/dw, float64."""
+        return self.run("gradient_moments").unwrap()
+
     def batch_gradients(self) -> list[tuple[WeightedLayer, Tensor]]:
         """Return each weighted layer with its gradients of every batch's loss, (batches, *weight)."""
         return self.run("batch_gradients").unwrap()
@@ -76,40 +169,47 @@ class Probe:
         """Return each layer of the |weight| network with the gradient of its summed logits, float64."""
         return self.run("data_free").unwrap()
 
-    def gradients(self) -> list[tuple[WeightedLayer, Tensor]]:
-        """Return each weighted layer with the gradient of the first batch's mean cross-entropy."""
-        return self.run("gradients").unwrap()
+    def hessian_gradient(self) -> Tensor:
+        """Return the weights times the Hessian's product with the gradient, 0-d float64."""
+        return self.run("hessian_gradient").unwrap()
 
-    def per_sample(self) -> list[tuple[WeightedLayer, Tensor]]:
-        """Return each weighted layer with the variance of |dl_i/dw| over the first batch, float64."""
-        return self.run("per_sample").unwrap()
+    def operations(self) -> int:
+        """Return the floating-point operations of one image's convolutions and matrix products."""
+        return self.run("operations").unwrap()
 
     def run(self, name: str) -> Outcome[Any]:
         """Run a pass unless it has run, and return what came of it, a failure too."""
+        if name not in PASSES:
+            raise ProxyError(f"Unknown pass '{name}'. Known: {', '.join(PASSES)}.")
         if name not in self.outcomes:
-            self.outcomes[name] = attempt(lambda: self._collect(name), self.device)
+            collect = PASSES[name].collect
+            if collect and not self._walks(name):
+                self.outcomes[name] = attempt(lambda: collect(self), self.device, name)
+            else:
+                self._walk(self._beside(name))
         return self.outcomes[name]
+
+    def prices(self, passes: Iterable[str]) -> dict[str, Price]:
+        """Return what was paid for passes, and for those they read, by part of the work."""
+        found: dict[str, Price] = {}
+        for name in passes:
+            found |= self.prices(PASSES[name].needs) | self.run(name).prices
+        return found
 
     def generator(self, stream: str) -> torch.Generator:
         """Return a new CPU generator, seeded by this probe's seed and the name of the stream."""
         digest = hashlib.blake2b(f"{self.seed}\n{stream}".encode(), digest_size=8).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest, "big"))
 
-    def _collect(self, name: str) -> Any:
-        match name:
-            case "activations":
-                return collect_activations(self.network, self.images)
-            case "batch_gradients":
-                return collect_batch_gradients(self.network, self._labelled(PASSES[name]))
-            case "data_free":
-                return collect_data_free(self.network, self.input_shape, self.device)
-            case "gradients":
-                return collect_gradients(self.network, *self._labelled(PASSES[name])[0])
-            case "per_sample":
-                return collect_per_sample(self.network, *self._labelled(PASSES[name])[0])
-        raise ProxyError(f"Unknown pass '{name}'. Known: {', '.join(PASSES)}.")
+    @functools.cached_property
+    def images_at_once(self) -> int | None:
+        """How many images the memory allows to walk with at a time; None for all."""
+        if self.memory_gib is None or samples_are_coupled(self.network):
+            return None
+        return images_at_once(self.network, self.images[:1], self.memory_gib)
 
-    def _labelled(self, least: int) -> list[tuple[Tensor, Tensor]]:
+    def labelled(self, least: int = 1) -> list[tuple[Tensor, Tensor]]:
+        """Return the batches; ProxyError when they are fewer than `least` or without labels."""
         if len(self.batches) < least:
             raise ProxyError(
                 f"This needs at least {least} batch{'es' * (least > 1)}; got {len(self.batches)}."
@@ -118,6 +218,85 @@ class Probe:
         if len(labelled) < len(self.batches):
             raise ProxyError("This needs labels, and a batch has none.")
         return labelled
+
+    def _walks(self, name: str) -> bool:
+        """Whether a pass is collected on a walk."""
+        unusual = name == "tangent_kernel" and kernel_modules(self.network) is None
+        return PASSES[name].stage is not None and not unusual
+
+    def _alone(self, name: str) -> bool:
+        """Whether a pass sees each image in a batch of its own, so that a sample's loss is its own."""
+        statistic = PASSES[name].statistic
+        return statistic is not None and statistic != "sum" and samples_are_coupled(self.network)
+
+    def _beside(self, name: str) -> list[str]:
+        """The passes to walk with for this one: all that are wanted and may see the batch as it does."""
+        wanted = {needed for pass_ in self.wanted for needed in (pass_, *PASSES[pass_].needs)} | {name}
+        return [
+            other
+            for other in PASSES
+            if other in wanted
+            and other not in self.outcomes
+            and self._walks(other)
+            and self._alone(other) == self._alone(name)
+        ]
+
+    def _walk(self, names: list[str]) -> None:
+        """Run passes on one walk, and keep what came of each."""
+        self.walks += 1
+        collectors: dict[str, Collector] = {}
+        for name in names:
+            made = attempt(functools.partial(self._collector, name, names, collectors), self.device)
+            if made.status != "ok":
+                self.outcomes[name] = made
+        names = [name for name in names if name not in self.outcomes]
+        if not names:
+            return
+        walk = self._new_walk(names, collectors)
+        walked = attempt(walk.run, self.device)
+        for name in names:
+            self.outcomes[name] = self._outcome(name, walk, walked, collectors[_key(name)])
+        if len(names) > 1:
+            for name in [name for name in names if self.outcomes[name].status == "oom"]:
+                del self.outcomes[name]  # what does not fit beside the others may fit alone
+                self._walk([name])
+
+    def _collector(self, name: str, names: list[str], collectors: dict[str, Collector]) -> None:
+        """Make the collector of a pass, one for all that want the gradients of every sample."""
+        size, make = len(self.images), PASSES[name].collector
+        if PASSES[name].labels:
+            self.labelled()
+        if make:
+            collectors[name] = make(self)
+        elif _key(name) not in collectors:
+            statistics = frozenset(filter(None, (PASSES[other].statistic for other in names)))
+            layers = layers_within(self.network, self.interval)
+            collectors[_key(name)] = SampleGradients(layers, size, statistics, self.interval == WHOLE)
+
+    def _new_walk(self, names: list[str], collectors: dict[str, Collector]) -> Walk:
+        images, labels = self.batches[0]
+        draws = None
+        if "class_gradients" in names:
+            drawn = torch.rand(len(images), CLASS_DRAWS, generator=self.generator("classes"))
+            draws = drawn.to(self.device)
+        at_once = 1 if any(map(self._alone, names)) else self.images_at_once
+        return Walk(self.network, images, labels, collectors, at_once, draws)
+
+    def _outcome(self, name: str, walk: Walk, walked: Outcome[Any], collector: Any) -> Outcome[Any]:
+        """What came of one pass of a walk."""
+        stages = ("forward", str(PASSES[name].stage))
+        prices = {f"walk {self.walks} {of}": walk.prices.get(of, Price()) for of in stages}
+        if walked.status != "ok":
+            return Outcome(None, walked.status, walked.message, prices)
+        if _key(name) in walk.failures:
+            return failure(walk.failures[_key(name)], prices)
+        statistic = PASSES[name].statistic
+        read = attempt(
+            collector.result if statistic is None else functools.partial(collector.of, statistic),
+            self.device,
+            f"walk {self.walks} {name}",
+        )
+        return Outcome(read.value, read.status, read.message, prices | read.prices)
 
     def _check(self, images: Tensor, labels: Tensor | None) -> None:
         if images.ndim != 4 or not len(images):
@@ -131,3 +310,8 @@ class Probe:
             raise ProxyError(
                 f"Labels are {labels.dtype} {tuple(labels.shape)}; expected torch.int64 ({len(images)},)."
             )
+
+
+def _key(name: str) -> str:
+    """The collector of a pass: one serves all that want the gradients of every sample."""
+    return "gradients of samples" if PASSES[name].statistic else name

@@ -19,6 +19,10 @@ class TinyViT(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)
         self.roles = {"embed": "embed", "norm": "norm", "head": "head"}
+        for i in range(blocks):
+            self.roles |= {f"blocks.{i}.{name}": role for name, role in ROLES.items()}
+        self.stages = [name for i in range(blocks) for name in (f"blocks.{i}.attended", f"blocks.{i}")]
+        self.feature_map = "norm"
         draw(self, 0)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -29,20 +33,36 @@ class TinyViT(nn.Module):
         return self.head(self.norm(x).mean(dim=1))
 
 
+ROLES = {
+    "norm1": "norm",
+    "qkv": "attention",
+    "softmax": "attention",
+    "proj": "attention",
+    "norm2": "norm",
+    "fc1": "mlp",
+    "act": "mlp",
+    "fc2": "mlp",
+}
+
+
 class Block(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
+        self.heads = 2
         self.norm1 = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
+        self.softmax = nn.Softmax(dim=-1)
         self.proj = nn.Linear(width, width)
+        self.attended = nn.Identity()
         self.norm2 = nn.LayerNorm(width)
         self.fc1 = nn.Linear(width, 2 * width)
         self.act = nn.GELU()
         self.fc2 = nn.Linear(2 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(self.norm1(x)).chunk(3, dim=-1)
-        x = x + self.proj((q @ k.transpose(1, 2) / 4).softmax(dim=-1) @ v)
+        q, k, v = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        out = self.softmax(q @ k.transpose(2, 3) / 4) @ v  # (batch, heads, tokens, head_dim)
+        x = self.attended(x + self.proj(out.transpose(1, 2).flatten(2)))
         return x + self.fc2(self.act(self.fc1(self.norm2(x))))
 
 
@@ -60,6 +80,9 @@ def convolutional(classes: int = 4) -> nn.Sequential:
         nn.Dropout(0.0),
         nn.Linear(32, classes),
     )
+    network.stages = ["2", "5"]
+    network.feature_map = "5"
+    network.roles = {"9": "head"}
     return draw(network, 0)
 
 

@@ -11,18 +11,19 @@ from torch.nn.functional import cross_entropy
 
 import proxies
 from proxies import Probe, ProxyError
-from proxies.gradient_based.l_swag import lambda_statistic, psi_statistic
-from proxies.probe import depth_percentile, gradients, per_sample
-from proxies.probe.activations import ActivationPatterns, agreement, pack
+from proxies.gradient_based.l_swag_lambda import lambda_statistic
+from proxies.probe import depth_percentile, per_sample, walk
+from proxies.probe.activations import ActivationPatterns, agreement, distinct, pack
 from proxies.probe.layers import weighted_layers
-from proxies.probe.per_sample import collect_per_sample
+from proxies.probe.per_sample import Moments, SampleGradients, layers_within
+from proxies.probe.walk import Walk
 from tests.proxies.networks import NETWORKS, TinyViT, batches, convolutional, draw, rectifier
 
 DOUBLE = batches(dtype=torch.float64)
 
 
 def value(name, network, data, seed=0):
-    score = proxies.compute([name], network, data, seed=seed)[name]
+    (score,) = proxies.compute([name], network, data, seed=seed).values()
     assert score.status == "ok", score
     return score.value
 
@@ -83,7 +84,7 @@ def test_snip_of_zeroed_weights_is_zero():
 
 
 def lambda_of(network, data):
-    return lambda_statistic([variance for _, variance in Probe(network, data).per_sample()])
+    return value("l_swag_lambda", network, data)
 
 
 def test_under_a_loss_three_times_as_large(monkeypatch):
@@ -93,8 +94,7 @@ def test_under_a_loss_three_times_as_large(monkeypatch):
     def thrice(*arguments, **keywords):
         return 3 * cross_entropy(*arguments, **keywords)
 
-    monkeypatch.setattr(gradients, "cross_entropy", thrice)
-    monkeypatch.setattr(per_sample, "cross_entropy", thrice)
+    monkeypatch.setattr(walk, "cross_entropy", thrice)
     after = {name: value(name, TinyViT().double(), DOUBLE) for name in before}
     assert after["grad_norm"] == pytest.approx(3 * before["grad_norm"], rel=1e-12)
     assert after["snip"] == pytest.approx(3 * before["snip"], rel=1e-12)
@@ -121,36 +121,75 @@ def test_zico_of_a_written_out_case():
 # Per-sample gradients
 
 
-def looped_variances(network, images, labels):
-    """One backward pass for each sample."""
+def looped_gradients(network, images, labels):
+    """One backward pass for each sample: its gradients by the weighted layers, (samples, *weight)."""
     weights = [module.weight for module in weighted_layers(network).values()]
-    magnitudes = [
-        [g.abs() for g in torch.autograd.grad(cross_entropy(network(image[None]), label[None]), weights)]
+    found = [
+        torch.autograd.grad(cross_entropy(network(image[None]), label[None]), weights)
         for image, label in zip(images, labels, strict=True)
     ]
-    return [torch.stack(layer).var(dim=0, correction=0) for layer in zip(*magnitudes, strict=True)]
+    return [torch.stack(layer) for layer in zip(*found, strict=True)]
+
+
+def collected(network, images, labels, at_once=None):
+    everything = frozenset({"sum", "signs", "magnitudes", "moments"})
+    collector = SampleGradients(layers_within(network, (0, 9)), len(images), everything)
+    taken = Walk(network, images, labels, {"all": collector}, at_once)
+    taken.run()
+    assert taken.failures == {}
+    return {statistic: collector.of(statistic) for statistic in everything}
 
 
 @pytest.mark.parametrize("build", [*NETWORKS.values(), rectifier], ids=[*NETWORKS, "rectifier"])
-def test_per_sample_variances_are_those_of_single_backward_passes(build):
+@pytest.mark.parametrize("held", [40, 1 << 19], ids=["rows", "whole"])
+@pytest.mark.parametrize("at_once", [None, 4, 1])
+def test_statistics_of_per_sample_gradients_are_those_of_single_backward_passes(
+    build, held, at_once, monkeypatch
+):
+    monkeypatch.setitem(per_sample._HELD, "cpu", held)
     network = build().double().eval()
     images, labels = DOUBLE[0]
-    expected = looped_variances(network, images, labels)
-    for chunk_bytes in (1, 10_000, 1 << 26):
-        found = collect_per_sample(network, images, labels, chunk_bytes)
-        assert [layer.name for layer, _ in found] == list(weighted_layers(network))
-        for (_, variance), by_loop in zip(found, expected, strict=True):
-            assert variance.dtype == torch.float64
-            torch.testing.assert_close(variance, by_loop, rtol=1e-9, atol=1e-20)
+    found = collected(network, images, labels, at_once)
+    for index, each in enumerate(looped_gradients(network, images, labels)):
+        magnitudes, moments = found["magnitudes"][index][1], found["moments"][index][1]
+        for ours, theirs in (
+            (found["sum"][index][1], each.mean(dim=0)),
+            (found["signs"][index][1], each.sign().sum(dim=0)),
+            (magnitudes.mean, each.abs().mean(dim=0)),
+            (magnitudes.variance, each.abs().var(dim=0, correction=0)),
+            (moments.mean, each.mean(dim=0)),
+            (moments.variance, each.var(dim=0, correction=0)),
+        ):
+            torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-18)
+        assert found["sum"][index][0].name == list(weighted_layers(network))[index]
 
 
 def test_per_sample_variances_do_not_depend_on_the_batch_around():
     """Each sample's loss is its own: doubling every image keeps the variance."""
     images, labels = DOUBLE[0]
-    once = collect_per_sample(TinyViT().double(), images, labels)
-    twice = collect_per_sample(TinyViT().double(), images.repeat(2, 1, 1, 1), labels.repeat(2))
+    once = collected(TinyViT().double(), images, labels)["magnitudes"]
+    twice = collected(TinyViT().double(), images.repeat(2, 1, 1, 1), labels.repeat(2))["magnitudes"]
     for (_, first), (_, second) in zip(once, twice, strict=True):
-        torch.testing.assert_close(first, second, rtol=1e-9, atol=1e-20)
+        torch.testing.assert_close(first.variance, second.variance, rtol=1e-9, atol=1e-20)
+
+
+def test_with_batch_norm_in_training_mode_a_sample_is_a_batch_of_its_own():
+    network, (images, labels) = convolutional().double().train(), DOUBLE[0]
+    for (_, moments), each in zip(
+        Probe(network, DOUBLE).gradient_moments(),
+        looped_gradients(convolutional().double().train(), images, labels),
+        strict=True,
+    ):
+        torch.testing.assert_close(moments.variance, each.var(dim=0, correction=0), rtol=1e-9, atol=1e-20)
+
+
+def test_gradients_are_those_of_the_batch_also_with_batch_norm_in_training_mode():
+    network, (images, labels) = convolutional().double().train(), DOUBLE[0]
+    weights = [module.weight for module in weighted_layers(network).values()]
+    expected = torch.autograd.grad(cross_entropy(network(images), labels), weights)
+    found = Probe(convolutional().double().train(), DOUBLE).gradients()
+    for (_, ours), theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-15)
 
 
 def test_per_sample_variance_of_nearly_equal_gradients_keeps_its_digits():
@@ -158,26 +197,39 @@ def test_per_sample_variance_of_nearly_equal_gradients_keeps_its_digits():
     images += 1e-9 * torch.arange(4.0, dtype=torch.float64)[:, None, None, None]
     labels = torch.zeros(4, dtype=torch.int64)
     network = rectifier().double()
-    found = collect_per_sample(network, images, labels)
-    for (_, variance), by_loop in zip(found, looped_variances(network, images, labels), strict=True):
-        assert (variance >= 0).all()
-        torch.testing.assert_close(variance, by_loop, rtol=1e-4, atol=1e-30)
+    found = collected(network, images, labels)["magnitudes"]
+    for (_, moments), each in zip(found, looped_gradients(network, images, labels), strict=True):
+        assert (moments.variance >= 0).all()
+        by_loop = each.abs().var(dim=0, correction=0)
+        torch.testing.assert_close(moments.variance, by_loop, rtol=1e-4, atol=1e-30)
 
 
-def test_shared_padded_and_reshaping_layers_are_refused():
+def test_gradients_of_shared_padded_and_windowed_layers():
     layer = nn.Linear(192, 192)
     shared = nn.Sequential(nn.Flatten(), layer, nn.ReLU(), layer)
-    padded = nn.Sequential(nn.Conv2d(3, 4, 3, padding="same"), nn.Flatten(), nn.Linear(256, 4))
+    padded = nn.Sequential(nn.Conv2d(3, 4, 4, padding="same"), nn.Flatten(), nn.Linear(256, 4))
+    circular = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=2, padding_mode="circular"), nn.Flatten(), nn.Linear(400, 4)
+    )
+    images, labels = DOUBLE[0]
+    for network in (shared, padded, circular):
+        network = draw(network, 0).double()
+        found = collected(network, images, labels)["moments"]
+        for (_, moments), each in zip(found, looped_gradients(network, images, labels), strict=True):
+            torch.testing.assert_close(moments.mean, each.mean(dim=0), rtol=1e-9, atol=1e-15)
+            torch.testing.assert_close(moments.variance, each.var(dim=0, correction=0), rtol=1e-9, atol=1e-15)
+
+
+def test_layers_that_do_not_see_the_batch_have_a_sum_and_no_spread():
     windows = nn.Sequential(
         nn.Flatten(2), nn.Flatten(0, 1), nn.Linear(64, 8), nn.Unflatten(0, (-1, 3)), nn.Flatten()
     )
-    for network, message in (
-        (shared, "Layer '1' was called 2 times in one forward pass"),
-        (padded, "Per-sample gradients need zero padding given in numbers"),
-        (windows, "Layer '2' was given 18 rows for 6 images"),
-    ):
-        with pytest.raises(ProxyError, match=message):
-            Probe(network, batches()).per_sample()
+    network, (images, labels) = draw(windows, 0).double(), DOUBLE[0]
+    (expected,) = torch.autograd.grad(cross_entropy(network(images), labels), [network[2].weight])
+    ((_, found),) = Probe(network, DOUBLE).gradients()
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-15)
+    with pytest.raises(ProxyError, match="Layer '2' was given 18 rows for 6 images"):
+        Probe(network, DOUBLE).gradient_moments()
 
 
 def test_an_input_overwritten_in_place_is_noticed():
@@ -193,26 +245,62 @@ def test_an_input_overwritten_in_place_is_noticed():
             return logits
 
     with pytest.raises(ProxyError, match="'second' was overwritten in place"):
-        Probe(Overwriting(), batches()).per_sample()
+        Probe(Overwriting(), batches()).gradients()
 
 
 # L-SWAG
 
 
+def with_variances(*layers):
+    moments = [Moments(torch.full((len(v),), 3.0).double(), torch.tensor(v).double()) for v in layers]
+    return list(enumerate(moments))
+
+
 def test_lambda_of_a_written_out_case():
-    first, second = torch.tensor([4.0, 0.0, 1.0]).double(), torch.tensor([0.25]).double()
-    assert lambda_statistic([first, second]) == pytest.approx(math.log(0.5 + 1) + math.log(2))
-    assert lambda_statistic([first, torch.zeros(3)]) == pytest.approx(math.log(1.5))
-    assert math.isnan(lambda_statistic([torch.tensor([1.0, math.nan])]))
+    first, second = [4.0, 0.0, 1.0], [0.25]
+    assert lambda_statistic(with_variances(first, second), 2) == pytest.approx(
+        math.log(0.5 + 1) + math.log(2)
+    )
+    assert lambda_statistic(with_variances(first, [0.0]), 2) == pytest.approx(math.log(1.5))
+    assert lambda_statistic(with_variances(first), 2, mean=True) == pytest.approx(math.log(3 * 1.5))
+    assert math.isnan(lambda_statistic(with_variances([1.0, math.nan]), 2))
     with pytest.raises(ProxyError, match="tenths 0 to 9"):
-        lambda_statistic([torch.zeros(3)])
+        lambda_statistic(with_variances([0.0]), 2)
 
 
 def test_lambda_of_an_interval():
-    variances = [torch.rand(5, generator=torch.Generator().manual_seed(i)).double() for i in range(50)]
-    parts = [lambda_statistic(variances, interval) for interval in ((0, 2), (3, 3), (4, 9))]
-    assert sum(parts) == pytest.approx(lambda_statistic(variances))
-    assert parts[1] == pytest.approx(lambda_statistic(variances[15:20]))
+    layers = with_variances(
+        *(torch.rand(5, generator=torch.Generator().manual_seed(i)).tolist() for i in range(50))
+    )
+    parts = [lambda_statistic(layers, 50, interval=tenths) for tenths in ((0, 2), (3, 3), (4, 9))]
+    assert sum(parts) == pytest.approx(lambda_statistic(layers, 50))
+    assert parts[1] == pytest.approx(lambda_statistic(layers[15:20], 50))
+
+
+@pytest.mark.parametrize("proxy", ["l_swag_lambda", "l_swag_lambda_batch"])
+def test_lambda_adds_up_over_intervals_that_are_walked_alone(proxy):
+    whole = value(proxy, TinyViT().double(), DOUBLE)
+    parts = [value(f"{proxy}[interval={t}]", TinyViT().double(), DOUBLE) for t in ("0-3", "4-6", "7-9")]
+    assert sum(parts) == pytest.approx(whole, rel=1e-9)
+
+
+def test_an_interval_is_not_walked_below_its_first_layer():
+    """Going back stops at the interval: layers before it see no gradient."""
+    network, reached = TinyViT(), []
+
+    def watch(name):
+        def hook(module, inputs, output):
+            if output.requires_grad:
+                output.register_hook(lambda gradient: reached.append(name))
+
+        return hook
+
+    hooks = [module.register_forward_hook(watch(n)) for n, module in weighted_layers(network).items()]
+    value("l_swag_batch[interval=6-9]", network, batches())
+    for hook in hooks:
+        hook.remove()
+    layers = list(weighted_layers(network))
+    assert sorted(set(reached)) == sorted(n for i, n in enumerate(layers) if depth_percentile(i, 10) >= 6)
 
 
 @pytest.mark.parametrize("depth", [10, 12, 48, 50, 58])
@@ -234,7 +322,8 @@ def test_l_swag_is_lambda_times_psi():
     for block in network.blocks:
         block.act._forward_hooks.clear()
     psi = len(torch.cat(inputs, dim=1).unique(dim=1).T)
-    expected = lambda_statistic(looped_variances(network, images, labels)) * psi
+    each = looped_gradients(network, images, labels)
+    expected = sum(layer.abs().std(dim=0, correction=0).pow(-1).sum().log().item() for layer in each) * psi
     assert value("l_swag", network, DOUBLE) == pytest.approx(expected, rel=1e-9)
 
 
@@ -243,7 +332,7 @@ def test_l_swag_batch_over_batches_of_one_image_is_l_swag():
     singles = list(zip(images.split(1), labels.split(1), strict=True))
     by_sample = lambda_of(TinyViT().double(), DOUBLE)
     by_batch = value("l_swag_batch", TinyViT().double(), singles)
-    psi = psi_statistic(Probe(TinyViT().double(), singles).activations())
+    psi = value("l_swag_psi", TinyViT().double(), singles)
     assert by_batch == pytest.approx(by_sample * psi, rel=1e-9)
 
 
@@ -252,28 +341,35 @@ def test_l_swag_batch_over_batches_of_one_image_is_l_swag():
 
 def patterns(active, cut=None):
     halves = active.split(cut or active.shape[1], dim=1)
-    return [ActivationPatterns(str(i), i, len(active), pack(half)) for i, half in enumerate(halves)]
+    rows = -(-len(active) // 8)
+    return [
+        ActivationPatterns(
+            str(i), i, len(active), pack(half, torch.zeros(rows, half.shape[1], dtype=torch.uint8))
+        )
+        for i, half in enumerate(halves)
+    ]
 
 
-@pytest.mark.parametrize("samples", [1, 5, 8, 63, 64, 65, 130])
+@pytest.mark.parametrize("samples", [1, 5, 8, 9, 16, 17, 63, 64, 65, 130])
 def test_packed_patterns_count_and_agree_as_unpacked_ones(samples):
     generator = torch.Generator().manual_seed(samples)
     active = torch.randn(samples, 300, generator=generator) > 0
     active = torch.cat((active, active[:, :40]), dim=1)  # some patterns twice
     found = patterns(active, cut=100)
-    assert psi_statistic(found) == active.unique(dim=1).shape[1]
-    assert psi_statistic(found, layers=1) == active[:, :200].unique(dim=1).shape[1]
+    assert distinct(found) == active.unique(dim=1).shape[1]
+    assert distinct(found[:2]) == active[:, :200].unique(dim=1).shape[1]
     on = active.double()
     assert torch.equal(agreement(found), on @ on.T + (1 - on) @ (1 - on).T)
 
 
-def test_psi_is_bounded_and_grows_with_the_layers():
-    found = Probe(TinyViT(), batches(size=3)).activations()
-    assert [pattern.layers for pattern in found] == [4, 8]
-    counts = [psi_statistic(found, layers) for layers in (4, 8)]
-    assert counts[0] <= counts[1] <= 2**3
-    with pytest.raises(ProxyError, match="No activation module"):
-        psi_statistic(found, layers=3)
+def test_psi_is_bounded_and_grows_with_the_interval():
+    data = batches(size=3)
+    assert [pattern.layers for pattern in Probe(TinyViT(), data).activations()] == [4, 8]
+    # Layers 0 to 9, one in each tenth: the activations stand behind the fourth and the eighth.
+    counts = [value(f"l_swag_psi[interval=0-{last}]", TinyViT(), data) for last in (3, 6, 7, 9)]
+    assert counts[0] == counts[1] <= counts[2] == counts[3] == value("swap", TinyViT(), data) <= 2**3
+    score = proxies.compute(["l_swag_psi[interval=0-2]"], TinyViT(), data)["l_swag_psi[interval=0-2]"]
+    assert (score.status, score.message) == ("empty", "No activation stands in tenths 0 to 2 of the depth.")
 
 
 def test_nwot_keeps_under_a_permuted_batch():
@@ -318,5 +414,7 @@ def test_synflow_bypasses_batch_norm():
 
 def test_architectures_of_other_weights_get_other_scores():
     names = [name for name in proxies.names() if not proxies.get(name).control]
-    first, second = (proxies.compute(names, draw(TinyViT(), seed), batches()) for seed in (0, 1))
-    assert [name for name in names if first[name].value == second[name].value] == []
+    first, second = (proxies.compute(names, draw(TinyViT(), seed), batches(size=16)) for seed in (0, 1))
+    same = {name for name in names if first[name].value == second[name].value}
+    # Counts may be the same.
+    assert {name for name in same if first[name].value != int(first[name].value)} == set()

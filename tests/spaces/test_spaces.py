@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import spaces
@@ -118,11 +119,26 @@ def test_build_depends_on_the_seed_alone(space):
 def test_every_leaf_has_a_role(space):
     network = space.build(space.sample(1, seed=0)[0], **SMALL_SHAPE)
     roles = network.roles
-    leaves = {name for name, m in network.named_modules() if not list(m.children())}
+    modules = dict(network.named_modules())
+    leaves = {n for n, m in modules.items() if not list(m.children()) and not isinstance(m, nn.Identity)}
     assert set(roles) == leaves
     assert set(roles.values()) == {"embed", "attention", "mlp", "norm", "head"}
     assert roles["patch_embed.proj"] == "embed" and roles["blocks.0.attn.qkv"] == "attention"
     assert roles["blocks.0.fc1"] == "mlp" and roles["head"] == "head" and roles["norm"] == "norm"
+
+
+def test_stages_are_the_residual_stream_and_the_feature_map_is_pooled(space):
+    network = space.build(space.sample(1, seed=0)[0], **SMALL_SHAPE)
+    stream, pooled = {}, []
+    for name in network.stages:
+        network.get_submodule(name).register_forward_hook(lambda m, i, out, n=name: stream.update({n: out}))
+    network.get_submodule(network.feature_map).register_forward_hook(lambda m, i, out: pooled.append(out))
+    network.norm.register_forward_pre_hook(lambda m, inputs: pooled.append(inputs[0]))
+    logits = network(torch.zeros(2, *network.input_shape))
+    assert list(stream) == network.stages and len(stream) == 2 * len(network.blocks)
+    before, after = pooled
+    assert torch.equal(before, stream[network.stages[-1]])
+    assert torch.equal(network.head(after[:, 1:].mean(dim=1)), logits)
 
 
 def test_bad_shape_is_refused(space):

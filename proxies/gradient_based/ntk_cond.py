@@ -1,0 +1,29 @@
+"""TE-NAS's condition number of the neural tangent kernel."""
+
+from proxies.probe import Probe
+from proxies.registry import proxy
+from proxies.spectrum import eigenvalues
+
+
+@proxy(
+    "ntk_cond",
+    principle="trainability",
+    source="Chen et al., ICLR 2021",
+    data="images",
+    passes=("tangent_kernel",),
+)
+def ntk_cond(probe: Probe) -> float:
+    """Return the condition number of the tangent kernel of the batch, negated.
+
+    Formula: -e_max / e_min, e the eigenvalues of J J', row b of J the gradient of image b's summed logits by
+    every
+    parameter called weight: convolutions', linear layers' and norms', not biases, tokens, positions or
+    tables.
+    Range and direction: at most -1, -inf where two images have one gradient; the paper wants a low condition
+    number, so that, negated, higher is better.
+    Source: Chen, Gong, Wang, "Neural Architecture Search on ImageNet in Four GPU Hours", ICLR 2021.
+    Deviations: the kernel is summed in float64, and its smallest eigenvalue is at least 0; the code puts 1e5
+    for NaN. The given weights, where TE-NAS draws three times.
+    """
+    values = eigenvalues(probe.tangent_kernel()).clamp(min=0)
+    return -(values[-1] / values[0]).item()

@@ -1,0 +1,42 @@
+"""V-PCA: the number of principal components of the MLPs."""
+
+from proxies.errors import NotANumber
+from proxies.probe import Probe
+from proxies.probe.feed_forward import principal_variances
+from proxies.registry import proxy
+
+
+@proxy(
+    "v_pca",
+    principle="expressivity",
+    source="Wang, ICLR 2025",
+    data="images",
+    passes=("hidden_covariances",),
+)
+def v_pca(probe: Probe, *, eta: float = 0.99) -> float:
+    """Count the principal components that hold a share of the variance of what activation functions are
+    given.
+
+    Formula: sum over activation modules of the smallest k with sum of the k largest eigenvalues of the
+    covariance of their inputs, over images and places, >= eta times the sum of all.
+    Range and direction: a whole number >= 0, at most the hidden widths' sum; higher is better.
+    Source: Wang, "W-PCA Based Gradient-Free Proxy for Efficient Search of Lightweight Language Models", ICLR
+    2025, before it is multiplied by the number of parameters.
+    Deviations: any activation module's input counts, a ViT's MLPs'. On images. Part of the authors' code has
+    eta = 0.9.
+    Raises NothingCollected on a network without activation modules.
+    """
+    return components(probe, eta)
+
+
+def components(probe: Probe, eta: float) -> int:
+    """Return the number of principal components, summed over activation modules."""
+    total = 0
+    for covariance, weight in probe.hidden_covariances():
+        if covariance.isnan().any():
+            raise NotANumber("An activation was given NaN.")
+        variances = principal_variances(covariance, weight).cumsum(dim=0)
+        wanted = eta * variances[-1]
+        # Without variance no component is needed.
+        total += int((variances < wanted).sum().item()) + 1 if variances[-1] > 0 else 0
+    return total

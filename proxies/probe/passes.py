@@ -1,0 +1,191 @@
+"""The passes over a network: what each takes of it, and what collects it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from proxies.errors import NothingCollected
+from proxies.probe.activations import Patterns
+from proxies.probe.attention import HeadConfidence, HeadImportance, attention_layers
+from proxies.probe.class_gradients import ClassGradients
+from proxies.probe.data_free import collect_data_free
+from proxies.probe.feed_forward import HiddenCovariances, HiddenRows
+from proxies.probe.first_image import FirstImage
+from proxies.probe.fisher import ChannelSaliency
+from proxies.probe.hessian import collect_hessian_gradient
+from proxies.probe.jacobian import ImageGradient, TangentKernel, collect_tangent_kernel, kernel_modules
+from proxies.probe.layers import WeightedLayer, activation_modules, weighted_layers
+from proxies.probe.operations import count_operations
+from proxies.probe.per_sample import collect_gradients
+from proxies.probe.stages import StageFeatures, StageJacobians
+from proxies.probe.walk import Collector, Stage
+
+if TYPE_CHECKING:
+    from proxies.probe.probe import Probe
+
+HIDDEN_ROWS = 512
+# What a backward pass through a backward pass keeps, in what one keeps.
+_GRAPHS = 3
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A computation over the network that proxies share.
+
+    batches:   smallest number of batches it needs.
+    cost:      what it takes of the network, in words.
+    collect:   computes it, of a probe: a pass of its own.
+    stage:     of the walk, where it is collected on one; see `proxies.probe.walk`.
+    collector: makes its collector on a walk.
+    statistic: of the gradients of every sample, all of which one collector gathers.
+    needs:     passes that it reads.
+    """
+
+    batches: int
+    cost: str
+    collect: Callable[[Probe], Any] | None = None
+    stage: Stage | None = None
+    collector: Callable[[Probe], Collector] | None = None
+    statistic: str | None = None
+    needs: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> bool:
+        """Whether it needs labels."""
+        return self.stage == "loss" or any(PASSES[name].labels for name in self.needs)
+
+
+def stage_names(probe: Probe) -> Sequence[str]:
+    """Return the modules that the network names as its stages."""
+    stages: Sequence[str] = getattr(probe.network, "stages", ())
+    if not stages:
+        raise NothingCollected(
+            "The network names no stages: give it an attribute `stages`, the names of the modules whose "
+            "outputs are its features, in forward order."
+        )
+    return stages
+
+
+def _batch_gradients(probe: Probe) -> list[tuple[WeightedLayer, Tensor]]:
+    """Each weighted layer with its gradients of every batch's loss, (batches, *weight).
+
+    They are kept, not summed up: proxies differ in the moments they want of them.
+    """
+    batches = probe.labelled(2)[1:]
+    collected = [probe.gradients()]
+    for images, labels in batches:
+        collected.append(
+            collect_gradients(probe.network, images, labels, probe.interval, probe.images_at_once)
+        )
+    return [
+        (pairs[0][0], torch.stack([gradient for _, gradient in pairs]))
+        for pairs in zip(*collected, strict=True)
+    ]
+
+
+def _hessian_gradient(probe: Probe) -> Tensor:
+    """The product of all weights, the loss's Hessian by them, and its gradient."""
+    images, labels = probe.labelled()[0]
+    at_once = None if probe.images_at_once is None else max(1, probe.images_at_once // _GRAPHS)
+    return collect_hessian_gradient(probe.network, images, labels, probe.gradients(), at_once)
+
+
+def _layers(probe: Probe) -> dict[str, tuple[int, nn.Module]]:
+    return {name: (index, m) for index, (name, m) in enumerate(weighted_layers(probe.network).items())}
+
+
+def _activations(probe: Probe) -> dict[str, nn.Module]:
+    return {name: module for name, (_, module) in activation_modules(probe.network).items()}
+
+
+def _walked(stage: Stage, collector: Callable[[Probe], Collector]) -> Pass:
+    return Pass(1, _COSTS[stage], stage=stage, collector=collector)
+
+
+def _of_samples(statistic: str) -> Pass:
+    return Pass(1, _COSTS["loss"], stage="loss", statistic=statistic)
+
+
+_COSTS: dict[Stage, str] = {
+    "forward": "forward",
+    "stages": "forward, backward from stage to stage",
+    "logits": "forward, backward of the summed logits",
+    "classes": "forward, a backward for each drawn class",
+    "loss": "forward, backward of the loss",
+}
+
+# By the name of the probe's method.
+PASSES: dict[str, Pass] = {
+    "activations": _walked(
+        "forward", lambda probe: Patterns(activation_modules(probe.network), len(probe.images))
+    ),
+    "layer_patterns": _walked("forward", lambda probe: Patterns(_layers(probe), len(probe.images), "output")),
+    "first_image": _walked("forward", lambda probe: FirstImage()),
+    "head_confidence": _walked(
+        "forward", lambda probe: HeadConfidence(attention_layers(probe.network), len(probe.images))
+    ),
+    "hidden_covariances": _walked(
+        "forward", lambda probe: HiddenCovariances(_activations(probe), probe.network)
+    ),
+    "hidden_rows": _walked(
+        "forward", lambda probe: HiddenRows(_activations(probe), len(probe.images), HIDDEN_ROWS)
+    ),
+    "stage_features": _walked("forward", lambda probe: StageFeatures(stage_names(probe))),
+    "stage_jacobians": _walked(
+        "stages",
+        lambda probe: StageJacobians(stage_names(probe), len(probe.images), probe.generator("signs")),
+    ),
+    "head_importance": _walked(
+        "logits",
+        lambda probe: HeadImportance(probe.network, attention_layers(probe.network), len(probe.images)),
+    ),
+    "input_jacobian": _walked("logits", lambda probe: ImageGradient("logits")),
+    "tangent_kernel": Pass(
+        1,
+        _COSTS["logits"],
+        collect=lambda probe: collect_tangent_kernel(probe.network, probe.images),
+        stage="logits",
+        collector=lambda probe: TangentKernel(kernel_modules(probe.network) or {}, len(probe.images)),
+    ),
+    "class_gradients": _walked(
+        "classes",
+        lambda probe: ClassGradients(
+            weighted_layers(probe.network), len(probe.images), probe.generator("weights")
+        ),
+    ),
+    "channel_saliency": _walked(
+        "loss", lambda probe: ChannelSaliency(weighted_layers(probe.network), len(probe.images))
+    ),
+    "image_gradient": _walked("loss", lambda probe: ImageGradient("loss")),
+    "gradients": _of_samples("sum"),
+    "gradient_signs": _of_samples("signs"),
+    "gradient_magnitudes": _of_samples("magnitudes"),
+    "gradient_moments": _of_samples("moments"),
+    "batch_gradients": Pass(
+        2,
+        "forward and backward of the loss for every batch",
+        collect=_batch_gradients,
+        needs=("gradients",),
+    ),
+    "hessian_gradient": Pass(
+        1,
+        "forward, three backwards by the activations",
+        collect=_hessian_gradient,
+        needs=("gradients",),
+    ),
+    "operations": Pass(
+        0,
+        "forward of one image without values",
+        collect=lambda probe: count_operations(probe.network, probe.input_shape, probe.dtype),
+    ),
+    "data_free": Pass(
+        0,
+        "forward and backward of one image of ones, in float64",
+        collect=lambda probe: collect_data_free(probe.network, probe.input_shape, probe.device),
+    ),
+}

@@ -1,0 +1,265 @@
+"""The walk: one forward pass over a batch, the backward passes from it, and the collectors that watch it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from proxies.errors import ProxyError
+from proxies.probe.layers import call
+from proxies.probe.outcome import Price, metered
+
+# What a walk does, in this order, each only where a collector asks for it.
+Stage = Literal["forward", "stages", "logits", "classes", "loss"]
+STAGES: tuple[Stage, ...] = ("forward", "stages", "logits", "classes", "loss")
+CLASS_DRAWS = 2
+
+
+@dataclass
+class Calls:
+    """The calls of one layer in the walk over one part of the batch.
+
+    inputs:    what it was given, one tensor a call, detached.
+    outputs:   what it returned, in the graph; kept only where the graph does not begin at the images.
+    gradients: by number of the call, the gradient of what it returned.
+    """
+
+    name: str
+    module: Any
+    inputs: list[Tensor] = field(default_factory=list)
+    outputs: list[Tensor] = field(default_factory=list)
+    gradients: dict[int, Tensor] = field(default_factory=dict)
+
+    def pairs(self) -> list[tuple[Tensor, Tensor]]:
+        """Input and output gradient of every call that the end depends on."""
+        return [(self.inputs[index], gradient) for index, gradient in sorted(self.gradients.items())]
+
+
+class Collector:
+    """What one pass takes from a walk. The methods are called in the order in which they stand here.
+
+    stage:   at which stage it gets what it collects.
+    modules: layers by name whose inputs and output gradients it is given in a backward stage.
+    images:  whether its backward stage must reach the images; if not, the first of `modules` is enough.
+    """
+
+    stage: Stage = "forward"
+    images: bool = False
+
+    def __init__(self) -> None:
+        self.modules: Mapping[str, nn.Module] = {}
+
+    def watch(self, network: nn.Module, part: slice) -> Iterable[Any]:
+        """Register hooks for the forward pass over a part of the batch, and return their handles."""
+        return ()
+
+    def between(self) -> None:
+        """Differentiate between tensors of the graph, in the stage "stages"."""
+
+    def layer(self, calls: Calls, part: slice) -> None:
+        """Take the inputs and output gradients of one layer of `modules`."""
+
+    def gradient(self, images: Tensor) -> None:
+        """Take the gradient by the images of the part, (part, channels, height, width)."""
+
+    def release(self) -> None:
+        """Let go of tensors in the graph of a part; called at its end, whatever happened."""
+
+    def result(self) -> Any:
+        """Return what was collected over all parts."""
+        raise NotImplementedError
+
+
+class Walk:
+    """One walk over a batch.
+
+    network:    left as it is; see `proxies.probe.layers.call`.
+    images:     (batch, channels, height, width).
+    labels:     (batch,) int64, of the loss; None when no collector asks for it.
+    collectors: by name of their pass.
+    at_once:    images to walk with at a time, all by default. Several parts need a network whose samples do
+                not depend on one another; the parts' sums are the whole's.
+    draws:      (batch, CLASS_DRAWS) uniform in [0, 1), from which the classes of the stage "classes" are
+    drawn.
+
+    After `run`: `prices` of the stages, and `failures` of collectors; each fails alone. What the forward pass
+    itself raises is raised.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        labels: Tensor | None,
+        collectors: Mapping[str, Collector],
+        at_once: int | None = None,
+        draws: Tensor | None = None,
+    ) -> None:
+        self.network, self.images, self.labels, self.draws = network, images, labels, draws
+        self.collectors = dict(collectors)
+        count = -(-len(images) // (at_once or len(images)))
+        size = -(-len(images) // count)
+        self.parts = [slice(start, min(start + size, len(images))) for start in range(0, len(images), size)]
+        self.prices: dict[str, Price] = {}
+        self.failures: dict[str, Exception] = {}
+        self._calls: dict[str, Calls] = {}
+        self._stage: Stage = "forward"
+        self._part = slice(0)
+        # Else the graph begins at the first layer of those asked for.
+        self._from_images = any(c.images for c in self.collectors.values() if c.stage != "forward")
+
+    def run(self) -> None:
+        """Walk over every part of the batch, part by part."""
+        for part in self.parts:
+            self._part = part
+            try:
+                self._walk()
+            finally:
+                self._release()
+
+    def _walk(self) -> None:
+        with ExitStack() as hooks, torch.set_grad_enabled(any(map(self._of, STAGES[1:]))):
+            with self._metered("forward"):
+                leaf, logits = self._forward(hooks)
+            stages = [stage for stage in STAGES[1:] if self._of(stage)]
+            for stage in stages:
+                try:
+                    with self._metered(stage):
+                        self._backward(leaf, logits, stage == stages[-1])
+                except Exception as error:  # the other stages go back over the graph on their own
+                    self.failures |= dict.fromkeys(self._of(stage), error)
+
+    def _release(self) -> None:
+        """Let the graph go: its hooks hold what is kept of it, a circle that no collector of garbage sees."""
+        for calls in self._calls.values():
+            calls.inputs, calls.outputs, calls.gradients = [], [], {}
+        self._calls = {}
+        for collector in self.collectors.values():
+            collector.release()
+
+    def _of(self, stage: Stage) -> dict[str, Collector]:
+        """The collectors of a stage that have not failed."""
+        return {
+            name: collector
+            for name, collector in self.collectors.items()
+            if collector.stage == stage and name not in self.failures
+        }
+
+    def _each(self, stage: Stage | None, action: Callable[[Collector], None]) -> None:
+        """Let every collector of a stage, or of all, act; one that fails fails alone."""
+        for one in (stage,) if stage else STAGES:
+            for name, collector in self._of(one).items():
+                try:
+                    action(collector)
+                except Exception as error:  # a hook's exception would end the pass for all the others
+                    self.failures[name] = error
+
+    def _metered(self, stage: Stage) -> AbstractContextManager[None]:
+        self._stage = stage
+        return metered(self.images.device, self.prices, stage)
+
+    def _forward(self, hooks: ExitStack) -> tuple[Tensor, Tensor]:
+        """Call the network; return the images, a leaf of the graph, and the logits."""
+
+        def watch(collector: Collector) -> None:
+            for handle in collector.watch(self.network, self._part):
+                hooks.enter_context(handle)
+
+        self._each(None, watch)
+        going_back = [collector for stage in STAGES[1:] for collector in self._of(stage).values()]
+        for name, module in {n: m for collector in going_back for n, m in collector.modules.items()}.items():
+            self._calls[name] = Calls(name, module)
+            hooks.enter_context(module.register_forward_hook(self._tape(self._calls[name])))
+        frozen = {name: parameter.detach() for name, parameter in self.network.named_parameters()}
+        leaf = self.images[self._part].detach()
+        if self._from_images:
+            leaf.requires_grad_()
+        else:
+            for name, parameter in frozen.items():
+                parameter.requires_grad_(name.rpartition(".")[0] in self._calls)
+        # A copy: a network may begin with an operation in place, which a leaf refuses.
+        return leaf, call(self.network, leaf.clone(), frozen)
+
+    def _tape(self, calls: Calls) -> Callable[[nn.Module, Any, Tensor], None]:
+        """The forward hook of a layer: keeps its input, and waits for the gradient of its output."""
+
+        def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            number, before = len(calls.inputs), inputs[0].detach()
+            calls.inputs.append(before)
+            if not self._from_images:
+                calls.outputs.append(output)
+            if not output.requires_grad:
+                return
+            version = before._version
+
+            def take(gradient: Tensor) -> None:
+                calls.gradients[number] = gradient
+                if len(calls.gradients) == len(calls.inputs):
+                    self._hand_out(calls, overwritten=before._version != version)
+
+            output.register_hook(take)
+
+        return keep
+
+    def _hand_out(self, calls: Calls, overwritten: bool = False) -> None:
+        """Give a layer's gradients to the collectors of this stage, and forget them."""
+
+        def hand(collector: Collector) -> None:
+            if calls.name not in collector.modules:
+                return
+            if overwritten:
+                raise ProxyError(
+                    f"The input of layer '{calls.name}' was overwritten in place after its call."
+                )
+            collector.layer(calls, self._part)
+
+        self._each(self._stage, hand)
+        calls.gradients = {}
+
+    def _backward(self, leaf: Tensor, logits: Tensor, last: bool) -> None:
+        if self._stage == "stages":
+            self._each("stages", lambda collector: collector.between())
+            return
+        ends = [output for calls in self._calls.values() for output in calls.outputs if output.requires_grad]
+        if self._from_images:
+            ends = [leaf]
+        seeds = self._seeds(logits)
+        for number, seed in enumerate(seeds):
+            found = torch.autograd.grad(
+                logits, ends, seed, retain_graph=not last or number + 1 < len(seeds), allow_unused=True
+            )
+            for calls in self._calls.values():  # a call that the logits do not depend on has no gradient
+                if calls.gradients:
+                    self._hand_out(calls)
+        if self._from_images:
+            gradient = torch.zeros_like(leaf) if found[0] is None else found[0]
+            self._each(self._stage, lambda collector: collector.gradient(gradient))
+
+    def _seeds(self, logits: Tensor) -> list[Tensor]:
+        """The gradients of the logits from which a stage goes back."""
+        values = logits.detach()
+        if self._stage == "logits":
+            return [torch.ones_like(values)]
+        if self._stage == "loss":
+            if self.labels is None:
+                raise ProxyError("This needs labels, and a batch has none.")
+            leaf = values.requires_grad_()
+            # The losses are summed, so that no 1 / batch enters a sample's gradient.
+            return list(
+                torch.autograd.grad(cross_entropy(leaf, self.labels[self._part], reduction="sum"), leaf)
+            )
+        if self.draws is None:
+            raise ProxyError("This needs draws of classes.")
+        share = values.softmax(dim=1)
+        below = share.double().cumsum(dim=1)
+        seeds = []
+        for draw in self.draws[self._part].T:
+            drawn = (draw.unsqueeze(1) >= below).sum(dim=1).clamp(max=values.shape[1] - 1)
+            seeds.append(share - one_hot(drawn, values.shape[1]))  # of -log p(drawn class)
+        return seeds
