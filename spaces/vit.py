@@ -193,7 +193,7 @@ class VisionTransformer(nn.Module):
 
     @property
     def stages(self) -> list[str]:
-        """The modules that return the residual stream, in forward order: after attention and after the MLP."""
+        """The modules that return the residual stream, in forward order: after attention, after the MLP."""
         return [name for i in range(len(self.blocks)) for name in (f"blocks.{i}.attended", f"blocks.{i}")]
 
     @property
