@@ -10,6 +10,7 @@ import argparse
 import resource
 import statistics
 import sys
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -50,6 +51,15 @@ EIGHTEEN = (
 )
 
 
+@dataclass
+class Run:
+    """One architecture scored by a set of proxies, and the seconds of a forward and backward pass."""
+
+    seconds: float
+    scores: dict[str, proxies.Score]
+    unit: float
+
+
 def main() -> None:
     """Measure and print the tables: medians over architectures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -61,33 +71,48 @@ def main() -> None:
     parser.add_argument("--memory-gib", type=float, default=6.0, help="as score.memory_gib")
     options = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    batch = options.batch or (64 if device.type == "cuda" else 8)
+    options.batch = options.batch or (64 if device.type == "cuda" else 8)
     swag = proxies.get(f"l_swag_batch[interval={options.interval}]").name
     sets = {"all": proxies.names(), "the eighteen": EIGHTEEN, swag: [swag]}
 
-    units: list[float] = []
-    runs: dict[str, list[tuple[float, dict[str, proxies.Score]]]] = {title: [] for title in sets}
+    runs: dict[str, list[Run]] = {title: [] for title in sets}
     for index in tqdm(range(options.architectures + 1), desc="architectures", unit="arch"):
-        network, batches = network_and_batches(options.space, index, batch, device, image_size=options.image)
-        units.append(forward_backward_seconds(network, *batches[0]))
+        network, batches = network_and_batches(
+            options.space, index, options.batch, device, image_size=options.image
+        )
         for title, names in sets.items():
-            runs[title].append(measured_seconds(names, network, batches, options.memory_gib))
-    units = units[1:]  # the first architecture pays for imports and warm-up
-    runs = {title: found[1:] for title, found in runs.items()}
+            runs[title].append(_run(names, network, batches, options.memory_gib))
+    # The first architecture pays for imports and warm-up.
+    print_tables({title: found[1:] for title, found in runs.items()}, options, network, batches)
 
+
+def _run(names: list[str], network: nn.Module, batches: Batches, memory_gib: float) -> Run:
+    """Score one architecture; the unit is taken before and after, for machines whose speed drifts."""
+    before = forward_backward_seconds(network, *batches[0])
+    seconds, scores = measured_seconds(names, network, batches, memory_gib)
+    after = forward_backward_seconds(network, *batches[0])
+    return Run(seconds, scores, (before + after) / 2)
+
+
+def print_tables(
+    runs: dict[str, list[Run]], options: argparse.Namespace, network: nn.Module, batches: Batches
+) -> None:
+    """Print what each proxy costs, what the sets cost, and the memory."""
+    device = batches[0][0].device
     peak = peak_flops(device)
+    unit = statistics.median(run.unit for found in runs.values() for run in found)
     print(
-        f"{options.space}, {options.image} pixels, batch {batch}, {_device_name(device)}, torch "
-        f"{torch.__version__}, medians of {len(units)} architectures"
+        f"{options.space}, {options.image} pixels, batch {options.batch}, {_device_name(device)}, torch "
+        f"{torch.__version__}, medians of {len(runs['all'])} architectures"
     )
-    print(f"forward+backward {statistics.median(units):.3f} s; machine's peak {peak / 1e9:.0f} GFLOP/s")
+    print(f"forward+backward {unit:.3f} s; machine's peak {peak / 1e9:.0f} GFLOP/s")
     flops = {name: _flops([name], network, batches) for name in tqdm(proxies.names(), desc="FLOPs")}
-    print_table(units, [scores for _, scores in runs["all"]], flops, peak)
+    print_table(runs["all"], flops, peak)
     print(f"\n{'together':<28}{'s':>8}{'x fwd+bwd':>11}{'arch/s':>8}{'GFLOP':>9}{'of peak':>9}")
-    for title, names in sets.items():
-        seconds = statistics.median(total for total, _ in runs[title])
-        ratio = statistics.median(total / unit for (total, _), unit in zip(runs[title], units, strict=True))
-        counted = _flops(list(names), network, batches)
+    for title, found in runs.items():
+        seconds = statistics.median(run.seconds for run in found)
+        ratio = statistics.median(run.seconds / run.unit for run in found)
+        counted = _flops(list(found[0].scores), network, batches)
         print(
             f"{title:<28}{seconds:>8.3f}{ratio:>11.2f}{1 / seconds:>8.2f}{counted / 1e9:>9.0f}"
             f"{counted / seconds / peak:>9.0%}"
@@ -95,14 +120,13 @@ def main() -> None:
     print(f"\npeak memory: {_peak_memory(device)}")
 
 
-def print_table(
-    units: list[float], rows: list[dict[str, proxies.Score]], flops: dict[str, float], peak: float
-) -> None:
+def print_table(runs: list[Run], flops: dict[str, float], peak: float) -> None:
     """Print one line a proxy: its price alone, and what it adds when all run together in this order."""
     head = f"{'':<22}{'alone s':>9}{'x fwd+bwd':>11}{'GFLOP':>8}{'of peak':>9}{'added s':>9}{'x fwd+bwd':>11}"
     print(f"{head}{'peak MiB':>10}  passes")
-    for name in rows[0]:
-        scores = [row[name] for row in rows]
+    for name in runs[0].scores:
+        scores = [run.scores[name] for run in runs]
+        units = [run.unit for run in runs]
         alone = statistics.median(score.seconds for score in scores)
         added = statistics.median(score.marginal_seconds for score in scores)
         ratio = statistics.median(s.seconds / unit for s, unit in zip(scores, units, strict=True))

@@ -44,7 +44,8 @@ def run(settings: Settings, run: Run) -> None:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return a ranking as text: one line a proxy, its rho drawn from -1 to 1 with the interval around it."""
-    head = f"{'':>3} {'proxy':<16}{'rho':>6}  {'95 %':^14}{'tau':>6}{'|params':>9}"
+    width = max((len(row["proxy"]) + 2 for row in rows), default=16)
+    head = f"{'':>3} {'proxy':<{width}}{'rho':>6}  {'95 %':^14}{'tau':>6}{'|params':>9}"
     head += f"{'n':>6}{'failed':>8}{'unscored':>10}{'ms':>9}"
     lines = [f"{head}  {'-1':<{_BAR // 2}}0{'1':>{_BAR // 2}}"]
     for row in rows:
@@ -53,7 +54,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         milliseconds = "-" if row["seconds"] is None else f"{1000 * row['seconds']:.1f}"
         rho, tau, given = (_number(row[column]) for column in ("rho", "tau_b", "rho_given_params"))
         lines.append(
-            f"{row['rank'] or '-':>3} {name:<16}{rho:>6}  {interval:^14}{tau:>6}{given:>9}"
+            f"{row['rank'] or '-':>3} {name:<{width}}{rho:>6}  {interval:^14}{tau:>6}{given:>9}"
             f"{row['n']:>6}{row['failed']:>8}{row['unscored']:>10}{milliseconds:>9}  {_bar(row)}".rstrip()
         )
     return "\n".join(lines)
