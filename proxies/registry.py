@@ -134,6 +134,8 @@ def get(name: str) -> Proxy:
     given = {}
     for pair in rest[:-1].split(","):
         option, _, text = pair.partition("=")
+        if not found.options:
+            raise ProxyError(f"Proxy '{base}' has no options; expected {base}.")
         if option not in found.options:
             raise ProxyError(f"Proxy '{base}': {_unknown('option', option, found.options)}")
         given[option] = _parsed(base, option, text, found.options[option])

@@ -35,4 +35,4 @@ def jacov(probe: Probe) -> float:
 
 def correlation(jacobian: Tensor) -> Tensor:
     """Return the correlation of the rows of (batch, ...), (batch, batch) float64; NaN for a constant one."""
-    return torch.corrcoef(jacobian.flatten(1).double())
+    return torch.corrcoef(jacobian.flatten(1).double()).reshape(len(jacobian), len(jacobian))

@@ -29,7 +29,7 @@ def meco(probe: Probe) -> float:
     tokens.
     Deviations: a symmetric eigensolver, in float64. Outputs of a single row, or a single column, are left
     out: their correlation is 1 or
-    undefined; so are outputs whose first axis is not the images.
+    undefined.
     Raises NothingCollected when no module returns two rows and columns.
     """
     outputs = probe.first_image()

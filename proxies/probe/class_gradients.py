@@ -36,6 +36,7 @@ class ClassGradients(Collector):
 
     def layer(self, calls: Calls, part: slice) -> None:
         """Keep the gradients by the chosen weight for every sample of the part."""
+        calls.check(part.stop - part.start)
         row, column = self.chosen[calls.name]
         ((_, gradients),) = weight_gradients(calls, part.stop - part.start, row)
         self.found[calls.name].append(gradients.flatten(1)[:, column])

@@ -27,7 +27,7 @@ class HiddenCovariances(Collector):
         super().__init__()
         self.watched = modules
         self.linear: list[nn.Module] = [m for m in network.modules() if isinstance(m, nn.Linear)]
-        self.last: tuple[nn.Linear, Tensor, Tensor] | None = None
+        self.last: tuple[nn.Linear, Tensor, Tensor, int] | None = None
         self.found: dict[int, tuple[Feature, Tensor | None]] = {}
 
     def watch(self, network: nn.Module, part: slice) -> Iterable[Any]:
@@ -39,13 +39,15 @@ class HiddenCovariances(Collector):
             yield module.register_forward_pre_hook(self._keep(number))
 
     def _remember(self, module: Any, inputs: Any, output: Tensor) -> None:
-        self.last = (module, inputs[0].detach(), output)
+        self.last = (module, inputs[0].detach(), output, output._version)
 
     def _keep(self, number: Any) -> Callable[[nn.Module, Any], None]:
         def keep(module: nn.Module, inputs: Any) -> None:
             hidden, weight = inputs[0], None
-            if self.last and self.last[2] is hidden and self.last[0].in_features < self.last[0].out_features:
-                weight, hidden = self.last[0].weight.detach(), self.last[1]
+            last = self.last
+            untouched = last and last[2] is hidden and last[3] == hidden._version
+            if last and untouched and last[0].in_features < last[0].out_features:
+                weight, hidden = last[0].weight.detach(), last[1]
             rows = as_rows(hidden.detach()).double()  # (rows, channels)
             feature = Feature(len(rows), rows.sum(dim=0), rows.T @ rows)
             place = next(number)

@@ -14,8 +14,8 @@ from proxies.probe.walk import Collector
 class FirstImage(Collector):
     """The outputs of every call of every module, containers too, for the first image.
 
-    What has another first axis than the images is left out. A container that returns what its last module has
-    just returned adds one to that output's number.
+    What a module returns is taken to have the images on its first axis. A container that returns what its
+    last module has just returned adds one to that output's number.
     """
 
     def __init__(self) -> None:
@@ -25,10 +25,9 @@ class FirstImage(Collector):
 
     def watch(self, network: nn.Module, part: slice) -> Iterable[Any]:
         """Hook every module, for the part that holds the first image."""
-        size = part.stop - part.start
 
         def keep(module: nn.Module, inputs: Any, output: Any) -> None:
-            if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != size:
+            if not isinstance(output, Tensor) or output.ndim == 0 or not len(output):
                 return
             if self.last and self.last[0] is output and self.last[1] == output._version:
                 self.found[-1] = (self.found[-1][0], self.found[-1][1] + 1)

@@ -42,6 +42,7 @@ class ChannelSaliency(Collector):
 
     def layer(self, calls: Calls, part: slice) -> None:
         """Add the squares of a part."""
+        calls.check(part.stop - part.start)
         for number, gradient in calls.gradients.items():
             output, version = self.outputs[calls.name][number]
             if output._version != version:  # what followed worked in place
@@ -49,7 +50,12 @@ class ChannelSaliency(Collector):
                     output = calls.module.forward(calls.inputs[number])
             product = output * gradient
             for axis_1 in (False, True):
-                squares = _over_places(product, axis_1).double().square().sum(dim=0)  # (channels,)
+                squares = (
+                    _over_places(product, axis_1 or isinstance(calls.module, nn.Conv2d))
+                    .double()
+                    .square()
+                    .sum(dim=0)
+                )  # (channels,)
                 key = (calls.name, axis_1)
                 self.squares[key] = self.squares.get(key, torch.zeros_like(squares)) + squares
 
@@ -59,9 +65,9 @@ class ChannelSaliency(Collector):
 
 
 def _over_places(product: Tensor, axis_1: bool) -> Tensor:
-    """Sum over all axes but the batch and the channels: those of convolutions are axis 1, else the last."""
+    """Sum over all axes but the batch and the channels, which are axis 1 or the last."""
     if product.ndim == 2:
         return product
-    if axis_1 or product.ndim == 4:
+    if axis_1:
         return product.flatten(2).sum(dim=2)
     return product.flatten(1, -2).sum(dim=1)

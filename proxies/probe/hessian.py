@@ -70,6 +70,8 @@ def _product(
         loss = cross_entropy(call(network, images.clone(), frozen), labels)
         if not calls:
             raise NothingCollected("The forward pass called none of the weighted layers.")
+        if not loss.requires_grad:
+            raise NothingCollected("The loss depends on none of the weighted layers.")
         found = torch.autograd.grad(loss, [one.inputs for one in calls], create_graph=True, allow_unused=True)
         used = [(one, slope) for one, slope in zip(calls, found, strict=True) if slope is not None]
         inputs, slopes = [one.inputs for one, _ in used], [slope for _, slope in used]

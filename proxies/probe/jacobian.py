@@ -59,10 +59,11 @@ class TangentKernel(Collector):
 
     def layer(self, calls: Calls, part: slice) -> None:
         """Add a layer's Gram matrix, or keep what it is made of until all samples are there."""
+        calls.check(part.stop - part.start)
         if part.stop - part.start == self.samples:
             self._add(calls)
         else:
-            kept = Calls(calls.name, calls.module, list(calls.inputs), [], dict(calls.gradients))
+            kept = Calls(calls.name, calls.module, list(calls.inputs), gradients=dict(calls.gradients))
             self.kept.setdefault(calls.name, []).append(kept)
 
     def _add(self, calls: Calls) -> None:
@@ -93,11 +94,10 @@ class TangentKernel(Collector):
 def _norm_gradients(calls: Calls) -> list[tuple[None, Tensor]]:
     """The gradient of a LayerNorm's weight for each sample, (samples, width)."""
     total: Any = 0
+    shape = calls.module.normalized_shape
     for inputs, gradients in calls.pairs():
-        normalised = layer_norm(inputs, calls.module.normalized_shape, eps=calls.module.eps)
-        total = total + (normalised * gradients).flatten(1, -1 - len(calls.module.normalized_shape)).sum(
-            dim=1
-        )
+        product = layer_norm(inputs, shape, eps=calls.module.eps) * gradients
+        total = total + product.reshape(len(product), -1, *shape).sum(dim=1)
     return [(None, total)]
 
 

@@ -83,9 +83,16 @@ def failure(error: Exception, prices: dict[str, Price]) -> Outcome[Any]:
 
 
 @contextmanager
-def metered(device: torch.device, prices: dict[str, Price], name: str) -> Iterator[None]:
-    """Add what the block takes to the price of this name, whether it fails or not."""
-    before = _memory_before(device)
+def metered(
+    device: torch.device, prices: dict[str, Price], name: str, before: int | None = None
+) -> Iterator[None]:
+    """Add what the block takes to the price of this name, whether it fails or not.
+
+    before: bytes of GPU memory in use from which the peak is counted; those at the block's start if not
+    given.
+    """
+    started_with = memory_before(device)
+    before = started_with if before is None else before
     started = _now(device)
     try:
         yield
@@ -118,7 +125,8 @@ def _now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def _memory_before(device: torch.device) -> int:
+def memory_before(device: torch.device) -> int:
+    """Return the bytes of GPU memory in use, 0 on a CPU, and start counting the peak."""
     if device.type != "cuda":
         return 0
     torch.cuda.reset_peak_memory_stats(device)

@@ -126,8 +126,11 @@ def _update(moments: Moments, rows: slice, values: Tensor, seen: int) -> None:
     Two passes over the new ones, then Chan's update: no digits are lost to cancellation.
     """
     new = len(values)
-    mean = values.mean(dim=0)
+    # From the first sample on: where all are the same, the variance is 0 to the last digit.
+    first = values[0].clone()
+    mean = values.sub_(first).mean(dim=0)
     variance = values.sub_(mean).square_().mean(dim=0)
+    mean += first
     if seen:
         share = new / (seen + new)
         apart = mean - moments.mean[rows]
@@ -160,8 +163,8 @@ def collect_gradients(
     collector = SampleGradients(layers, len(images), frozenset({"sum"}), images=interval == WHOLE)
     walk = Walk(network, images, labels, {"gradients": collector}, at_once)
     walk.run()
-    for error in walk.failures.values():
-        raise error
+    for failed in walk.failures.values():
+        failed.unwrap()
     return collector.of("sum")
 
 

@@ -15,7 +15,7 @@ from proxies.probe.activations import ActivationPatterns
 from proxies.probe.jacobian import kernel_modules
 from proxies.probe.layers import WHOLE, Interval, WeightedLayer, samples_are_coupled
 from proxies.probe.memory import images_at_once
-from proxies.probe.outcome import Outcome, Price, attempt, failure
+from proxies.probe.outcome import Outcome, Price, attempt
 from proxies.probe.passes import PASSES
 from proxies.probe.per_sample import Moments, SampleGradients, layers_within
 from proxies.probe.stages import Feature
@@ -206,7 +206,9 @@ class Probe:
         """How many images the memory allows to walk with at a time; None for all."""
         if self.memory_gib is None or samples_are_coupled(self.network):
             return None
-        return images_at_once(self.network, self.images[:1], self.memory_gib)
+        memory_gib = self.memory_gib
+        # A network that fails on one image fails on all of them, where its proxies' rows say why.
+        return attempt(lambda: images_at_once(self.network, self.images[:1], memory_gib), self.device).value
 
     def labelled(self, least: int = 1) -> list[tuple[Tensor, Tensor]]:
         """Return the batches; ProxyError when they are fewer than `least` or without labels."""
@@ -289,7 +291,8 @@ class Probe:
         if walked.status != "ok":
             return Outcome(None, walked.status, walked.message, prices)
         if _key(name) in walk.failures:
-            return failure(walk.failures[_key(name)], prices)
+            failed = walk.failures[_key(name)]
+            return Outcome(None, failed.status, failed.message, prices)
         statistic = PASSES[name].statistic
         read = attempt(
             collector.result if statistic is None else functools.partial(collector.of, statistic),

@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import get_gradient_edge
 from torch.nn.functional import cross_entropy, one_hot
 
 from proxies.errors import ProxyError
 from proxies.probe.layers import call
-from proxies.probe.outcome import Price, metered
+from proxies.probe.outcome import Outcome, Price, failure, memory_before, metered
 
 # What a walk does, in this order, each only where a collector asks for it.
 Stage = Literal["forward", "stages", "logits", "classes", "loss"]
@@ -26,15 +27,26 @@ class Calls:
     """The calls of one layer in the walk over one part of the batch.
 
     inputs:    what it was given, one tensor a call, detached.
-    outputs:   what it returned, in the graph; kept only where the graph does not begin at the images.
+    outputs:   where what it returned is in the graph; kept only where that does not begin at the images.
+    versions:  of the inputs, which tell whether they were overwritten since.
     gradients: by number of the call, the gradient of what it returned.
     """
 
     name: str
     module: Any
     inputs: list[Tensor] = field(default_factory=list)
-    outputs: list[Tensor] = field(default_factory=list)
+    outputs: list[Any] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
     gradients: dict[int, Tensor] = field(default_factory=dict)
+
+    def check(self, samples: int) -> None:
+        """Raise ProxyError unless the first axis of every input is the samples."""
+        for before in self.inputs:
+            if len(before) != samples:
+                raise ProxyError(
+                    f"Layer '{self.name}' was given {len(before)} rows for {samples} images; "
+                    "its first axis must be the batch."
+                )
 
     def pairs(self) -> list[tuple[Tensor, Tensor]]:
         """Input and output gradient of every call that the end depends on."""
@@ -107,8 +119,9 @@ class Walk:
         size = -(-len(images) // count)
         self.parts = [slice(start, min(start + size, len(images))) for start in range(0, len(images), size)]
         self.prices: dict[str, Price] = {}
-        self.failures: dict[str, Exception] = {}
+        self.failures: dict[str, Outcome[Any]] = {}
         self._calls: dict[str, Calls] = {}
+        self._before = 0
         self._stage: Stage = "forward"
         self._part = slice(0)
         # Else the graph begins at the first layer of those asked for.
@@ -116,6 +129,7 @@ class Walk:
 
     def run(self) -> None:
         """Walk over every part of the batch, part by part."""
+        self._before = memory_before(self.images.device)
         for part in self.parts:
             self._part = part
             try:
@@ -130,15 +144,21 @@ class Walk:
             stages = [stage for stage in STAGES[1:] if self._of(stage)]
             for stage in stages:
                 try:
+                    self._forget_gradients()
                     with self._metered(stage):
                         self._backward(leaf, logits, stage == stages[-1])
                 except Exception as error:  # the other stages go back over the graph on their own
-                    self.failures |= dict.fromkeys(self._of(stage), error)
+                    for name in self._of(stage):
+                        self._fail(name, error)
+
+    def _forget_gradients(self) -> None:
+        for calls in self._calls.values():
+            calls.gradients = {}
 
     def _release(self) -> None:
         """Let the graph go: its hooks hold what is kept of it, a circle that no collector of garbage sees."""
         for calls in self._calls.values():
-            calls.inputs, calls.outputs, calls.gradients = [], [], {}
+            calls.inputs, calls.outputs, calls.versions, calls.gradients = [], [], [], {}
         self._calls = {}
         for collector in self.collectors.values():
             collector.release()
@@ -158,18 +178,40 @@ class Walk:
                 try:
                     action(collector)
                 except Exception as error:  # a hook's exception would end the pass for all the others
-                    self.failures[name] = error
+                    self._fail(name, error)
+
+    def _fail(self, name: str, error: Exception) -> None:
+        """Keep why a collector failed, not the exception: its frames hold the graph."""
+        self.failures[name] = failure(error, {})
+
+    def _guard(self, name: str, handle: Any) -> None:
+        """Let a registered hook fail its own collector, not the forward pass of all."""
+        hooks = handle.hooks_dict_ref()
+        hook = hooks[handle.id]
+
+        def guarded(*arguments: Any) -> Any:
+            if name in self.failures:
+                return None
+            try:
+                return hook(*arguments)
+            except Exception as error:  # as above
+                return self._fail(name, error)
+
+        hooks[handle.id] = guarded
 
     def _metered(self, stage: Stage) -> AbstractContextManager[None]:
         self._stage = stage
-        return metered(self.images.device, self.prices, stage)
+        return metered(self.images.device, self.prices, stage, self._before)
 
     def _forward(self, hooks: ExitStack) -> tuple[Tensor, Tensor]:
         """Call the network; return the images, a leaf of the graph, and the logits."""
 
+        names = {id(collector): name for name, collector in self.collectors.items()}
+
         def watch(collector: Collector) -> None:
             for handle in collector.watch(self.network, self._part):
                 hooks.enter_context(handle)
+                self._guard(names[id(collector)], handle)
 
         self._each(None, watch)
         going_back = [collector for stage in STAGES[1:] for collector in self._of(stage).values()]
@@ -192,23 +234,27 @@ class Walk:
         def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
             number, before = len(calls.inputs), inputs[0].detach()
             calls.inputs.append(before)
-            if not self._from_images:
-                calls.outputs.append(output)
+            calls.versions.append(before._version)
             if not output.requires_grad:
                 return
-            version = before._version
+            if not self._from_images:
+                # The edge, not the tensor: what follows may work on it in place.
+                calls.outputs.append(get_gradient_edge(output))
 
             def take(gradient: Tensor) -> None:
                 calls.gradients[number] = gradient
                 if len(calls.gradients) == len(calls.inputs):
-                    self._hand_out(calls, overwritten=before._version != version)
+                    self._hand_out(calls)
 
             output.register_hook(take)
 
         return keep
 
-    def _hand_out(self, calls: Calls, overwritten: bool = False) -> None:
+    def _hand_out(self, calls: Calls) -> None:
         """Give a layer's gradients to the collectors of this stage, and forget them."""
+        overwritten = any(
+            before._version != version for before, version in zip(calls.inputs, calls.versions, strict=True)
+        )
 
         def hand(collector: Collector) -> None:
             if calls.name not in collector.modules:
@@ -226,9 +272,11 @@ class Walk:
         if self._stage == "stages":
             self._each("stages", lambda collector: collector.between())
             return
-        ends = [output for calls in self._calls.values() for output in calls.outputs if output.requires_grad]
+        ends = [edge for calls in self._calls.values() for edge in calls.outputs]
         if self._from_images:
             ends = [leaf]
+        if not ends:
+            return  # no layer that is asked for leads to the logits
         seeds = self._seeds(logits)
         for number, seed in enumerate(seeds):
             found = torch.autograd.grad(
@@ -237,6 +285,7 @@ class Walk:
             for calls in self._calls.values():  # a call that the logits do not depend on has no gradient
                 if calls.gradients:
                     self._hand_out(calls)
+            self._forget_gradients()
         if self._from_images:
             gradient = torch.zeros_like(leaf) if found[0] is None else found[0]
             self._each(self._stage, lambda collector: collector.gradient(gradient))

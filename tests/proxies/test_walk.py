@@ -1,0 +1,135 @@
+"""The walk: what collectors do to one another, to the graph, and to the network, which is nothing."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+from torch import nn
+
+import proxies
+from tests.proxies.networks import TinyViT, batches, draw
+
+DOUBLE = batches(dtype=torch.float64)
+
+
+def plain(inplace):
+    layers = [nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(inplace=inplace)]
+    for _ in range(8):
+        layers += [nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(inplace=inplace)]
+    return draw(nn.Sequential(*layers, nn.Flatten(), nn.Linear(256, 4)), 0).double()
+
+
+def values(names, network, data=DOUBLE, **options):
+    scores = proxies.compute(names, network, data, **options)
+    assert {name: s.message for name, s in scores.items() if s.status != "ok"} == {}
+    return {name: score.value for name, score in scores.items()}
+
+
+@pytest.mark.parametrize("name", ["l_swag_lambda[interval=3-7]", "l_swag_lambda_batch[interval=3-7]"])
+def test_an_interval_of_layers_that_are_worked_on_in_place(name):
+    alone = values([name], plain(inplace=True))[name]
+    assert alone == values([name], plain(inplace=False))[name]
+    assert alone == values([name, "grad_norm"], plain(inplace=True))[name]
+
+
+class Reused(nn.Module):
+    """One layer between two stages and after them."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.shared, self.second = nn.Linear(192, 8), nn.Linear(8, 8), nn.Identity()
+        self.head = nn.Linear(8, 4)
+        self.stages = ["first", "second"]
+
+    def forward(self, images):
+        x = self.second(self.shared(self.first(images.flatten(1).unsqueeze(1))).tanh())
+        return self.head(self.shared(x).tanh().mean(dim=1))
+
+
+def test_gradients_between_stages_do_not_reach_the_loss():
+    network = draw(Reused(), 0).double()
+    names = ["grad_norm", "snip", "fisher", "ntk_cond", "gradsign"]
+    together = values([*names, "az_trainability"], network)
+    assert {name: together[name] for name in names} == {n: values([n], network)[n] for n in names}
+
+
+class Misnamed(TinyViT):
+    """Names a stage that returns no tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.pair = Pair()
+        self.stages = ["pair", *self.stages]
+
+    def forward(self, images):
+        self.pair(images)
+        return super().forward(images)
+
+
+class Pair(nn.Module):
+    def forward(self, images):
+        return images, images
+
+
+def test_a_hook_that_fails_takes_no_other_collector_down():
+    scores = proxies.compute(
+        ["az_expressivity", "az_trainability", "grad_norm", "nwot"], Misnamed(), batches()
+    )
+    assert [score.status for score in scores.values()] == ["error", "error", "ok", "ok"]
+    assert scores["nwot"].value == values(["nwot"], TinyViT(), batches())["nwot"]
+
+
+class Raising(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(192, 4)
+
+    def forward(self, images):
+        torch.rand(1)
+        raise RuntimeError("no such network")
+
+
+@pytest.mark.parametrize("memory_gib", [None, 1e-6])
+def test_a_network_that_raises_fails_its_rows_alone(memory_gib):
+    network = Raising()
+    before = torch.get_rng_state()
+    scores = proxies.compute(["params", "snip"], network, batches(), memory_gib=memory_gib)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert (scores["params"].status, scores["snip"].message) == ("ok", "RuntimeError: no such network")
+
+
+class Watched(TinyViT):
+    """Keeps a weak reference to a node of every graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.graphs = []
+
+    def forward(self, images):
+        logits = super().forward(images)
+        if logits.grad_fn is not None:
+            self.graphs.append(weakref.ref(logits))
+        return logits
+
+
+@pytest.mark.parametrize("names", [proxies.names(), ["l_swag_batch[interval=3-7]"]], ids=["all", "interval"])
+@pytest.mark.parametrize("fails", [False, True], ids=["ok", "failing"])
+def test_no_graph_outlives_its_walk(names, fails):
+    network = Watched()
+    data = [(images, labels + 100 * fails) for images, labels in batches()]
+    gc.disable()  # what only a collector of garbage frees is held too long on a GPU
+    try:
+        proxies.compute(names, network, data)
+        alive = sum(graph() is not None for graph in network.graphs)
+    finally:
+        gc.enable()
+    assert network.graphs and alive == 0
+
+
+def test_equal_images_have_no_condition_number():
+    images, labels = DOUBLE[0]
+    same = [(images[:1].repeat(6, 1, 1, 1), labels[:1].repeat(6))]
+    for memory_gib in (None, 1e-9):
+        score = proxies.compute(["ntk_cond"], TinyViT().double(), same, memory_gib=memory_gib)["ntk_cond"]
+        assert (score.status, score.value) == ("inf", None)
