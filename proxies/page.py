@@ -6,7 +6,7 @@ import re
 import textwrap
 
 from proxies.probe import PASSES
-from proxies.registry import Proxy, get, names
+from proxies.registry import Proxy, get, names, written_option
 
 _WIDTH = 110
 _INTRODUCTION = """\
@@ -69,7 +69,7 @@ def _entry(proxy: Proxy) -> str:
     for label, text in _paragraphs(rest):
         lines.append(_flowed(f"**{label}.** {text}" if label else text, indent="  ", first="- "))
     if proxy.options:
-        usual = ", ".join(f"`{name}={_written(value)}`" for name, value in proxy.options.items())
+        usual = ", ".join(f"`{name}={written_option(value)}`" for name, value in proxy.options.items())
         lines.append(_flowed(f"**Options**, as they are unless given: {usual}", indent="  ", first="- "))
     needs = {
         "none": "the network alone",
@@ -104,9 +104,3 @@ def _flowed(text: str, indent: str = "", first: str = "") -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _written(value: object) -> str:
-    if isinstance(value, tuple):
-        return "-".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)

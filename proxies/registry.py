@@ -61,11 +61,6 @@ class Proxy:
         return {parameter.name: parameter.default for parameter in parameters}
 
     @property
-    def labels(self) -> bool:
-        """Whether it needs labels."""
-        return self.data == "labels"
-
-    @property
     def batches(self) -> int:
         """The smallest number of batches it needs."""
         own = 1 if self.data in ("images", "labels") else 0
@@ -148,7 +143,7 @@ def _with_options(found: Proxy, given: Mapping[str, Option]) -> Proxy:
     }
     if not changed:
         return found
-    written = ",".join(f"{option}={_written(value)}" for option, value in changed.items())
+    written = ",".join(f"{option}={written_option(value)}" for option, value in changed.items())
     interval = changed.get("interval", found.interval)
     function = functools.partial(found.function, **changed)
     functools.update_wrapper(function, found.function)
@@ -178,7 +173,8 @@ def _interval(text: str) -> Interval:
     return first, last
 
 
-def _written(value: Option) -> str:
+def written_option(value: Option) -> str:
+    """Return an option's value as a proxy's name writes it."""
     if isinstance(value, tuple):
         return "-".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from proxies.errors import NothingCollected, ProxyError
+from proxies.errors import ProxyError
 from proxies.probe import Probe
-from proxies.probe.layers import call
+from proxies.probe.layers import call, feature_map
 from proxies.registry import proxy
 
 _SIGNALS = 16  # of each of the three kinds
@@ -145,15 +145,10 @@ def signals(images: int, height: int, width: int, generator: torch.Generator) ->
 @contextmanager
 def _feature_maps(network: nn.Module) -> Iterator[list[Tensor]]:
     """Within, a list to which every call of the network adds what its feature map's module returns."""
-    name = getattr(network, "feature_map", None)
-    if name is None:
-        raise NothingCollected("The network does not name the module of its feature map (feature_map).")
-    if name not in dict(network.named_modules()):
-        raise ProxyError(f"The network has no module '{name}', which it names as its feature map.")
     maps: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
         maps.append(output.clone())  # what follows may work in place
 
-    with network.get_submodule(name).register_forward_hook(keep):
+    with feature_map(network).register_forward_hook(keep):
         yield maps

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from proxies.errors import NothingCollected, ProxyError
+from proxies.gradient_based.zico import log_ratio
 from proxies.probe import Probe
 from proxies.probe.at_weights import loss_and_gradients
 from proxies.probe.layers import weight_key
@@ -57,21 +58,12 @@ def sigeo(
         loss_and_gradients(probe.network, half, answers, warmed, probe.images_at_once)
         for half, answers in zip(images.tensor_split(2), labels.tensor_split(2), strict=True)
     )
-    logs = [log for key in warmed if (log := _log_ratio(first[key], second[key])) is not None]
+    logs = [log for key in warmed if (log := log_ratio(torch.stack((first[key], second[key])))) is not None]
     if not logs:
         raise NothingCollected("The gradient of every weight is the same for both halves of the batch.")
     norm = torch.stack([_slope(warmed, first), _slope(warmed, second)]).square().mean().sqrt().item()
     loss = (first_loss + second_loss).item() / 2
     return ratio_factor * sum(logs) + norm_factor * norm - loss_factor * loss
-
-
-def _log_ratio(first: Tensor, second: Tensor) -> float | None:
-    """The log of one layer's summed ratios of mean magnitude to spread; None when no weight varies."""
-    first, second = first.double(), second.double()
-    # Of two values the mean magnitude is (|a| + |b|) / 2, and the population's spread is |a - b| / 2.
-    magnitude, spread = first.abs() + second.abs(), (first - second).abs()
-    ratio = torch.where(spread == 0, 0.0, magnitude / spread).sum()
-    return None if ratio == 0 else ratio.log().item()
 
 
 def _slope(weights: Mapping[str, Tensor], gradients: Mapping[str, Tensor]) -> Tensor:

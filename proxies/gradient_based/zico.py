@@ -27,14 +27,14 @@ def zico(probe: Probe) -> float:
     smallest differences: float32 gradients move it by up to 1 %.
     Raises NothingCollected when no weight of any layer varies.
     """
-    logs = [log for _, gradients in probe.batch_gradients() if (log := _log_ratio(gradients)) is not None]
+    logs = [log for _, gradients in probe.batch_gradients() if (log := log_ratio(gradients)) is not None]
     if not logs:
         raise NothingCollected("The gradient of every weight is the same for all batches.")
     return sum(logs)
 
 
-def _log_ratio(gradients: torch.Tensor) -> float | None:
-    """The log of one layer's summed ratios, gradients (batches, *weight); None when no weight varies."""
+def log_ratio(gradients: torch.Tensor) -> float | None:
+    """Return the log of a layer's summed ratios, gradients (batches, *weight); None when no weight varies."""
     gradients = gradients.double()  # the pass's own where they are float64: not to be written to
     if len(gradients) == 2:  # the same numbers, several times faster
         spread = (gradients[0] - gradients[1]).abs_().div_(2)

@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from proxies.errors import NothingCollected, ProxyError
 from proxies.probe import Probe
 from proxies.probe.gaussian import gaussian_weights
-from proxies.probe.layers import call, weighted_layers
+from proxies.probe.layers import call, feature_map, weighted_layers
 from proxies.registry import proxy
 
 _SHIFT = 0.01  # of an image, in standard deviations of its pixels
@@ -93,7 +93,7 @@ def _features(network: nn.Module, pooled: bool) -> Iterator[list[Tensor]]:
     if pooled:
         handle = _head(network).register_forward_pre_hook(keep_input)
     else:
-        handle = _feature_map(network).register_forward_hook(keep_output)
+        handle = feature_map(network).register_forward_hook(keep_output)
     with handle:
         yield found
 
@@ -105,17 +105,6 @@ def _head(network: nn.Module) -> nn.Module:
     if not heads:
         raise NothingCollected("The network names no layer of the role head, whose input is the features.")
     return heads[-1]
-
-
-def _feature_map(network: nn.Module) -> nn.Module:
-    """The module that returns the features before global pooling."""
-    name: str | None = getattr(network, "feature_map", None)
-    if name is None:
-        raise NothingCollected("The network does not name the module of its feature map (feature_map).")
-    modules = dict(network.named_modules())
-    if name not in modules:
-        raise ProxyError(f"The network has no module '{name}', which it names as its feature map.")
-    return modules[name]
 
 
 def _scales(network: nn.Module, lent: Mapping[str, Tensor]) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from proxies.errors import NothingCollected
+from proxies.errors import NothingCollected, ProxyError
 
 PERCENTILES = 10
 
@@ -81,6 +81,20 @@ def depth_percentile(index: int, depth: int) -> int:
     last layer alone; counting from 0 gives ten equal ones.
     """
     return PERCENTILES * index // depth
+
+
+def feature_map(network: nn.Module) -> nn.Module:
+    """Return the module that the network names as its `feature_map`: its output is pooled for the classifier.
+
+    Raises NothingCollected when it names none; ProxyError when it has no such module.
+    """
+    name: str | None = getattr(network, "feature_map", None)
+    if name is None:
+        raise NothingCollected("The network does not name the module of its feature map (feature_map).")
+    modules = dict(network.named_modules())
+    if name not in modules:
+        raise ProxyError(f"The network has no module '{name}', which it names as its feature map.")
+    return modules[name]
 
 
 def samples_are_coupled(network: nn.Module) -> bool:
