@@ -25,6 +25,7 @@ from bench.measure import (
     network_and_batches,
     peak_flops,
 )
+from builder.memory import keep_freed_memory
 
 # Those that the authors' own codes were timed on, each by itself: 31.3 forward and backward passes in all.
 EIGHTEEN = (
@@ -70,6 +71,7 @@ def main() -> None:
     parser.add_argument("--interval", default="3-7", help="tenths of the depth of the L-SWAG that is timed")
     parser.add_argument("--memory-gib", type=float, default=6.0, help="as score.memory_gib")
     options = parser.parse_args()
+    keep_freed_memory()  # as every job does
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     options.batch = options.batch or (64 if device.type == "cuda" else 8)
     swag = proxies.get(f"l_swag_batch[interval={options.interval}]").name

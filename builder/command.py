@@ -24,6 +24,7 @@ import proxies
 import spaces
 from builder.errors import BuilderError
 from builder.jobs import accuracy, rank, sample, score
+from builder.memory import keep_freed_memory
 from builder.provenance import Run
 from builder.settings import Settings
 from store import StoreError
@@ -78,6 +79,7 @@ def build(config: DictConfig) -> None:
     settings = checked(config)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
+    keep_freed_memory()
     device = _device(settings.device)
     for job in settings.jobs:
         if job not in JOBS:

@@ -63,7 +63,11 @@ def compute(
     passes = {name for proxy in wanted for name in proxy.passes}
     probe = Probe(network, batches, seed, passes, _hull(wanted), memory_gib)
     paid: set[str] = set()
-    return {proxy.name: _score(proxy, probe, paid) for proxy in wanted}
+    scores = {}
+    for place, proxy in enumerate(wanted):
+        scores[proxy.name] = _score(proxy, probe, paid)
+        probe.keep(name for later in wanted[place + 1 :] for name in later.passes)
+    return scores
 
 
 def _hull(wanted: Iterable[Proxy]) -> Interval:

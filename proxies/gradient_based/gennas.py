@@ -19,7 +19,7 @@ _DOTS = 0.3  # share of the places
 
 
 @proxy("gennas", principle="trainability", source="Li et al., NeurIPS 2021", data="shape")
-def gennas(probe: Probe, *, steps: int = 10, images: int = 1, learning_rate: float = 0.01) -> float:
+def gennas(probe: Probe, *, steps: int = 5, images: int = 1, learning_rate: float = 0.01) -> float:
     """Return minus the loss that is left when a copy is trained to turn noise into synthetic signals.
 
     Formula: -mean (f(x) V - y)^2 after `steps` steps of plain gradient descent on it. f(x) are the features
@@ -30,13 +30,12 @@ def gennas(probe: Probe, *, steps: int = 10, images: int = 1, learning_rate: flo
     the resolution, resized bilinearly. Every parameter of the network and V are trained.
     Range and direction: <= 0, some -1.4 before the first step where the features are normalised;
     higher is better.
-    Source: Li et al., "Generic Neural Architecture Search via Regression", NeurIPS 2021; ten steps as in its
-    successor Eproxy.
+    Source: Li et al., "Generic Neural Architecture Search via Regression", NeurIPS 2021.
     Deviations: one image and one feature map, the last. GenNAS regresses a batch from several stages, for
-    some hundred steps, to a mix of signals that it searches for; the mix and the signals' sizes are ours
-    here. Plain gradient descent without momentum or decay, at a learning rate at which the loss falls from
-    step to step. A Vision Transformer's map is its grid of patches, the class token left out. The weights are
-    the given ones.
+    some hundred steps, and its successor Eproxy for ten, to a mix of signals that it searches for; the mix,
+    the signals' sizes and five steps are ours here. Plain gradient descent without momentum or decay, at a
+    learning rate at which the loss falls from step to step. A Vision Transformer's map is its grid of
+    patches, the class token left out. The weights are the given ones.
     Raises NothingCollected for a network that does not name its feature map; ProxyError for one that is no
     map, or steps or images below 1.
     """

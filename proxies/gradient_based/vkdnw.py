@@ -25,13 +25,13 @@ def vkdnw(probe: Probe) -> float:
     Range and direction: number of layers to that plus log 9; higher is better.
     Source: Tybl and Neumann, "Training-free Neural Architecture Search through Variance of Knowledge of Deep
     Network Weights", CVPR 2025.
-    Deviations: the paper sums over all classes and smooths their probabilities; here two are drawn an image
-    from the network's own, since a backward pass a class is dear at a thousand classes: of fewer than half as
-    many images as layers, the lower deciles are 0. One weight a layer, chosen by the seed, where it takes a
+    Deviations: the paper sums over all classes and smooths their probabilities; here one is drawn an image
+    from the network's own, since a backward pass a class is dear at a thousand classes: of fewer images than
+    layers, the lower deciles are 0. One weight a layer, chosen by the seed, where it takes a
     few of each of the first 128 tensors. The batch's images and the given weights, where it feeds noise.
     Raises NothingCollected when all the gradients are 0.
     """
-    gradients = probe.class_gradients()  # (layers, images * draws)
+    gradients = probe.class_gradients()  # (layers, images)
     gradients = gradients / gradients.shape[1] ** 0.5
     spectrum = eigenvalues(gradients @ gradients.T).clamp(min=0)
     levels = torch.arange(1, 10, dtype=torch.float64, device=spectrum.device) / 10

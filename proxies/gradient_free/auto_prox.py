@@ -2,8 +2,8 @@
 
 import torch
 
-from proxies.gradient_free.dss import roles_with_attention
 from proxies.probe import Probe
+from proxies.probe.attention import roles_with_attention
 from proxies.registry import proxy
 
 
@@ -22,7 +22,7 @@ def auto_prox(probe: Probe) -> float:
     Deviations: layers are told apart by their roles, not by their shapes and 1000 classes. All in float64.
     Raises NothingCollected when the network names no attention layer in its roles.
     """
-    roles = roles_with_attention(probe.network, "auto_prox")
+    roles = roles_with_attention(probe.network)
     score = 0.0
     for layer, gradient in probe.data_free():
         role = roles.get(layer.name)

@@ -4,7 +4,6 @@ from torch import Tensor
 
 from proxies.probe import Probe
 from proxies.registry import proxy
-from proxies.spectrum import eigenvalues
 
 
 @proxy(
@@ -12,7 +11,7 @@ from proxies.spectrum import eigenvalues
     principle="expressivity",
     source="Lee and Ham, CVPR 2024",
     data="images",
-    passes=("stage_features",),
+    passes=("stage_variances",),
 )
 def az_expressivity(probe: Probe) -> float:
     """Sum over stages the entropy of the features' principal variances.
@@ -32,10 +31,10 @@ def az_expressivity(probe: Probe) -> float:
 
 def entropies(probe: Probe) -> list[float]:
     """Return the entropy of every stage, in forward order."""
-    return [_entropy(feature.covariance()).item() for feature in probe.stage_features()]
+    return [_entropy(variances).item() for variances in probe.stage_variances()]
 
 
-def _entropy(covariance: Tensor) -> Tensor:
-    values = eigenvalues(covariance).clamp(min=0)
+def _entropy(variances: Tensor) -> Tensor:
+    values = variances.clamp(min=0)
     share = values / values.sum()
     return -(share * (share + 1e-8).log()).sum()

@@ -13,7 +13,7 @@ from proxies.registry import proxy
     principle="expressivity",
     source="Lee and Ham, CVPR 2024",
     data="images",
-    passes=("stage_features",),
+    passes=("stage_variances",),
 )
 def az_progressivity(probe: Probe) -> float:
     """Return the smallest growth of the features' entropy from a stage to the next.

@@ -1,6 +1,5 @@
 """Synaptic diversity: how many directions the attention's weights have."""
 
-from proxies.gradient_free.dss import nuclear_norm, roles_with_attention
 from proxies.probe import Probe
 from proxies.registry import proxy
 
@@ -10,7 +9,7 @@ from proxies.registry import proxy
     principle="saliency",
     source="Serianni and Kalita, ACL 2023",
     data="shape",
-    passes=("data_free",),
+    passes=("nuclear_norms",),
 )
 def synaptic_diversity(probe: Probe) -> float:
     """Sum attention's products of nuclear norms, without data.
@@ -23,9 +22,4 @@ def synaptic_diversity(probe: Probe) -> float:
     of layers.
     Raises NothingCollected when the network names no attention layer in its roles.
     """
-    roles = roles_with_attention(probe.network, "synaptic_diversity")
-    return sum(
-        nuclear_norm(gradient.flatten(1), low_rank=True) * nuclear_norm(layer.weight.flatten(1))
-        for layer, gradient in probe.data_free()
-        if roles.get(layer.name) == "attention"
-    )
+    return sum(gradient * weight for gradient, weight in probe.nuclear_norms())

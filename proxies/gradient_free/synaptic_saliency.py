@@ -1,7 +1,7 @@
 """Synaptic saliency: how much a ViT's output hangs on the weights of its MLPs."""
 
-from proxies.gradient_free.dss import roles_with_attention
 from proxies.probe import Probe
+from proxies.probe.attention import roles_with_attention
 from proxies.registry import proxy
 
 
@@ -23,7 +23,7 @@ def synaptic_saliency(probe: Probe) -> float:
     of layers.
     Raises NothingCollected when the network names no attention layer in its roles.
     """
-    roles = roles_with_attention(probe.network, "synaptic_saliency")
+    roles = roles_with_attention(probe.network)
     return sum(
         (layer.weight * gradient).abs().sum().item()
         for layer, gradient in probe.data_free()

@@ -2,7 +2,6 @@
 
 from proxies.errors import NotANumber
 from proxies.probe import Probe
-from proxies.probe.feed_forward import principal_variances
 from proxies.registry import proxy
 
 
@@ -11,7 +10,7 @@ from proxies.registry import proxy
     principle="expressivity",
     source="Wang, ICLR 2025",
     data="images",
-    passes=("hidden_covariances",),
+    passes=("hidden_variances",),
 )
 def v_pca(probe: Probe, *, eta: float = 0.99) -> float:
     """Count the principal components that hold a share of the variance of what activation functions are
@@ -32,11 +31,10 @@ def v_pca(probe: Probe, *, eta: float = 0.99) -> float:
 def components(probe: Probe, eta: float) -> int:
     """Return the number of principal components, summed over activation modules."""
     total = 0
-    for covariance, weight in probe.hidden_covariances():
-        if covariance.isnan().any():
+    for variances in probe.hidden_variances():
+        if variances.isnan().any():
             raise NotANumber("An activation was given NaN.")
-        variances = principal_variances(covariance, weight).cumsum(dim=0)
-        wanted = eta * variances[-1]
+        held = variances.cumsum(dim=0)
         # Without variance no component is needed.
-        total += int((variances < wanted).sum().item()) + 1 if variances[-1] > 0 else 0
+        total += int((held < eta * held[-1]).sum().item()) + 1 if held[-1] > 0 else 0
     return total

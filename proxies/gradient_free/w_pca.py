@@ -10,7 +10,7 @@ from proxies.registry import proxy
     principle="expressivity",
     source="Wang, ICLR 2025",
     data="images",
-    passes=("hidden_covariances",),
+    passes=("hidden_variances",),
 )
 def w_pca(probe: Probe, *, eta: float = 0.99) -> float:
     """Multiply the number of parameters by the number of principal components that hold the hidden variance.

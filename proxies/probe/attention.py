@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from proxies.errors import NothingCollected
+from proxies.probe.layers import weighted_layers
 from proxies.probe.walk import Calls, Collector
 
 
@@ -123,3 +124,11 @@ class HeadImportance(Collector):
         if not self.sums:
             raise NothingCollected("The logits depend on no attention head.")
         return [total / self.samples for total in self.sums.values()]
+
+
+def roles_with_attention(network: nn.Module) -> Mapping[str, str]:
+    """Return the network's roles by module; NothingCollected when no weighted layer's is attention."""
+    roles: Mapping[str, str] = getattr(network, "roles", {})
+    if not any(roles.get(name) == "attention" for name in weighted_layers(network)):
+        raise NothingCollected("This needs attention layers; the network names none in its roles.")
+    return roles

@@ -13,7 +13,7 @@ from proxies.probe.walk import Calls, Collector
 
 
 class ClassGradients(Collector):
-    """Per sample and draw, the gradient of -log p(drawn class) by one weight of every layer.
+    """Per sample, the gradient of -log p(drawn class) by one weight of every layer.
 
     layers:    weighted layers by name.
     samples:   number of samples in the batch.
@@ -42,7 +42,7 @@ class ClassGradients(Collector):
         self.found[calls.name].append(gradients.flatten(1)[:, column])
 
     def result(self) -> Tensor:
-        """Return them, (layers, samples * draws) float64, without layers that no logit depends on."""
+        """Return them, (layers, samples) float64, without layers that no logit depends on."""
         rows = [torch.cat(found).double() for found in self.found.values() if found]
         if not rows:
             raise NothingCollected("The logits depend on no weight.")

@@ -14,8 +14,8 @@ from proxies.probe.walk import Collector
 from proxies.spectrum import eigenvalues
 
 
-class HiddenCovariances(Collector):
-    """The covariances behind what every activation function is given, over all samples and places.
+class HiddenVariances(Collector):
+    """The principal variances of what every activation function is given, over all samples and places.
 
     modules: activation modules by name.
 
@@ -61,13 +61,13 @@ class HiddenCovariances(Collector):
         """Let the graph go."""
         self.last = None
 
-    def result(self) -> list[tuple[Tensor, Tensor | None]]:
-        """Return, per call, a covariance, float64, and the weight that maps it to that of h, or None."""
+    def result(self) -> list[Tensor]:
+        """Return them per call, the largest first, float64, without zeros that are known to be zero."""
         if not self.found:
             raise NothingCollected(
                 "No activations were hooked: the forward pass called no activation module."
             )
-        return [(feature.covariance(), weight) for feature, weight in self.found.values()]
+        return [principal_variances(feature.covariance(), weight) for feature, weight in self.found.values()]
 
 
 def principal_variances(covariance: Tensor, weight: Tensor | None) -> Tensor:
@@ -75,7 +75,7 @@ def principal_variances(covariance: Tensor, weight: Tensor | None) -> Tensor:
 
     covariance: C, (channels, channels) float64; weight: W, (hidden, channels), or None for the identity.
     """
-    if weight is not None:
+    if weight is not None and covariance.isfinite().all():
         # W C W' and L' W'W L have the same eigenvalues but for zeros, C = L L'.
         values, vectors = torch.linalg.eigh(covariance)
         root = vectors * values.clamp(min=0).sqrt()

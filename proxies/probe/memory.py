@@ -17,25 +17,33 @@ WORKING_SHARE = 0.5
 def images_at_once(network: nn.Module, image: Tensor, memory_gib: float) -> int:
     """Return how many images to walk with at a time, at least one, to hold at most memory_gib.
 
-    Formula: memory / (1.5 * bytes that one image's forward pass keeps for the backward passes: what autograd
-    saves and what layers were given; the half is for what is alive in passing). What is kept a weight, some 4
-    to 30 bytes a weight depending on the statistics asked for, comes on top.
+    image: one of them, (1, channels, height, width).
+
+    Formula: (memory / 1.5 - a) / b, where a forward pass of n images keeps a + b n bytes for the backward
+    passes: what autograd saves and what layers were given; the half is for what is alive in passing. a is
+    what a pass makes once, whatever its images. What is kept a weight, some 4 to 30 bytes a weight depending
+    on the statistics asked for, comes on top.
     """
-    kept = graph_bytes(network, image)
-    return max(1, int(memory_gib * 2**30 / ((1 + WORKING_SHARE) * kept)))
+    one, two = (graph_bytes(network, image.expand(count, -1, -1, -1)) for count in (1, 2))
+    each = max(1, two - one)
+    return max(1, int((memory_gib * 2**30 / (1 + WORKING_SHARE) - max(0, one - each)) / each))
 
 
-def graph_bytes(network: nn.Module, image: Tensor) -> int:
-    """Return how many bytes the forward pass of one image, (1, channels, height, width), keeps."""
-    own = {tensor.untyped_storage().data_ptr() for tensor in (*network.parameters(), *network.buffers())}
+def graph_bytes(network: nn.Module, images: Tensor) -> int:
+    """Return how many bytes the forward pass of images, (batch, channels, height, width), keeps.
+
+    Nothing is computed: the pass runs on shapes, on the meta device, as `count_operations` does.
+    """
+    tensors = (*network.named_parameters(), *network.named_buffers())
+    shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
+    own = {_storage(tensor) for tensor in shapes.values()}
     found: dict[int, int] = {}
     held: list[Any] = []  # a storage that is freed might be found twice
 
     def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            found[storage.data_ptr()] = storage.nbytes()
-            held.append(storage)
+        if _storage(tensor) not in own:
+            found[_storage(tensor)] = tensor.untyped_storage().nbytes()
+            held.append(tensor.untyped_storage())
         return tensor
 
     def keep_input(module: nn.Module, inputs: Any) -> None:
@@ -44,8 +52,12 @@ def graph_bytes(network: nn.Module, image: Tensor) -> int:
     with ExitStack() as hooks, torch.enable_grad():
         for module in weighted_layers(network).values():
             hooks.enter_context(module.register_forward_pre_hook(keep_input))
-        frozen = {name: parameter.detach() for name, parameter in network.named_parameters()}
-        leaf = image.detach().clone().requires_grad_()  # not the storage of a whole batch
+        leaf = torch.empty_like(images, device="meta", requires_grad=True)
         hooks.enter_context(torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor))
-        call(network, leaf, frozen)
-    return max(1, sum(found.values()))
+        call(network, leaf, shapes)
+    return sum(found.values())
+
+
+def _storage(tensor: Tensor) -> int:
+    """What tells a storage from others; those on the meta device have no address."""
+    return tensor.untyped_storage()._cdata

@@ -14,15 +14,16 @@ from proxies.probe.activations import Patterns
 from proxies.probe.attention import HeadConfidence, HeadImportance, attention_layers
 from proxies.probe.class_gradients import ClassGradients
 from proxies.probe.data_free import collect_data_free
-from proxies.probe.feed_forward import HiddenCovariances, HiddenRows
+from proxies.probe.feed_forward import HiddenRows, HiddenVariances
 from proxies.probe.first_image import FirstImage
 from proxies.probe.fisher import ChannelSaliency
 from proxies.probe.hessian import collect_hessian_gradient
 from proxies.probe.jacobian import ImageGradient, TangentKernel, collect_tangent_kernel, kernel_modules
 from proxies.probe.layers import WeightedLayer, activation_modules, weighted_layers
+from proxies.probe.nuclear_norms import collect_nuclear_norms
 from proxies.probe.operations import count_operations
 from proxies.probe.per_sample import collect_gradients
-from proxies.probe.stages import StageFeatures, StageJacobians
+from proxies.probe.stages import StageJacobians, StageVariances
 from proxies.probe.walk import Collector, Stage
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ _COSTS: dict[Stage, str] = {
     "forward": "forward",
     "stages": "forward, backward from stage to stage",
     "logits": "forward, backward of the summed logits",
-    "classes": "forward, a backward for each drawn class",
+    "classes": "forward, backward of a drawn class's log-likelihood",
     "loss": "forward, backward of the loss",
 }
 
@@ -129,13 +130,11 @@ PASSES: dict[str, Pass] = {
     "head_confidence": _walked(
         "forward", lambda probe: HeadConfidence(attention_layers(probe.network), len(probe.images))
     ),
-    "hidden_covariances": _walked(
-        "forward", lambda probe: HiddenCovariances(_activations(probe), probe.network)
-    ),
+    "hidden_variances": _walked("forward", lambda probe: HiddenVariances(_activations(probe), probe.network)),
     "hidden_rows": _walked(
         "forward", lambda probe: HiddenRows(_activations(probe), len(probe.images), HIDDEN_ROWS)
     ),
-    "stage_features": _walked("forward", lambda probe: StageFeatures(stage_names(probe))),
+    "stage_variances": _walked("forward", lambda probe: StageVariances(stage_names(probe))),
     "stage_jacobians": _walked(
         "stages",
         lambda probe: StageJacobians(stage_names(probe), len(probe.images), probe.generator("signs")),
@@ -187,5 +186,11 @@ PASSES: dict[str, Pass] = {
         0,
         "forward and backward of one image of ones, in float64",
         collect=lambda probe: collect_data_free(probe.network, probe.input_shape, probe.device),
+    ),
+    "nuclear_norms": Pass(
+        0,
+        "no pass over the network, but decompositions of attention's matrices",
+        collect=lambda probe: collect_nuclear_norms(probe.network, probe.data_free()),
+        needs=("data_free",),
     ),
 }

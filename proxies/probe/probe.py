@@ -18,8 +18,7 @@ from proxies.probe.memory import images_at_once
 from proxies.probe.outcome import Outcome, Price, attempt
 from proxies.probe.passes import PASSES
 from proxies.probe.per_sample import Moments, SampleGradients, layers_within
-from proxies.probe.stages import Feature
-from proxies.probe.walk import CLASS_DRAWS, Collector, Walk
+from proxies.probe.walk import Collector, Walk
 
 Batch = tuple[Tensor, Tensor | None]
 
@@ -101,9 +100,9 @@ class Probe:
         """Return what modules return for the first image, each with the number of modules that do."""
         return self.run("first_image").unwrap()
 
-    def hidden_covariances(self) -> list[tuple[Tensor, Tensor | None]]:
-        """Return the covariance behind every activation's input; see `HiddenCovariances`."""
-        return self.run("hidden_covariances").unwrap()
+    def hidden_variances(self) -> list[Tensor]:
+        """Return the principal variances of every activation's input; see `HiddenVariances`."""
+        return self.run("hidden_variances").unwrap()
 
     def hidden_rows(self) -> list[tuple[Tensor, Tensor]]:
         """Return some rows of every activation's input and output, both (rows, channels)."""
@@ -117,9 +116,9 @@ class Probe:
         """Return how much the summed logits hang on every head's output, (heads,) a layer."""
         return self.run("head_importance").unwrap()
 
-    def stage_features(self) -> list[Feature]:
-        """Return the sums over rows of the features of every stage."""
-        return self.run("stage_features").unwrap()
+    def stage_variances(self) -> list[Tensor]:
+        """Return the principal variances of every stage's features, (channels,) float64 ascending."""
+        return self.run("stage_variances").unwrap()
 
     def stage_jacobians(self) -> list[tuple[Tensor, Tensor]]:
         """Return the alignment of random signs with their gradients a stage before; see `StageJacobians`."""
@@ -138,7 +137,7 @@ class Probe:
         return self.run("tangent_kernel").unwrap()
 
     def class_gradients(self) -> Tensor:
-        """Return gradients of drawn classes' log-likelihoods by a weight of every layer, (layers, draws)."""
+        """Return gradients of drawn classes' log-likelihoods by a weight a layer, (layers, samples)."""
         return self.run("class_gradients").unwrap()
 
     def channel_saliency(self) -> dict[tuple[str, bool], Tensor]:
@@ -169,6 +168,10 @@ class Probe:
         """Return each layer of the |weight| network with the gradient of its summed logits, float64."""
         return self.run("data_free").unwrap()
 
+    def nuclear_norms(self) -> list[tuple[float, float]]:
+        """Return the nuclear norms of gradient and weight of attention's layers in the data-free pass."""
+        return self.run("nuclear_norms").unwrap()
+
     def hessian_gradient(self) -> Tensor:
         """Return the weights times the Hessian's product with the gradient, 0-d float64."""
         return self.run("hessian_gradient").unwrap()
@@ -188,6 +191,12 @@ class Probe:
             else:
                 self._walk(self._beside(name))
         return self.outcomes[name]
+
+    def keep(self, passes: Iterable[str]) -> None:
+        """Forget what came of all other passes; one that is asked for nevertheless runs again."""
+        self.wanted = set(passes)
+        needed = self._needed()
+        self.outcomes = {name: found for name, found in self.outcomes.items() if name in needed}
 
     def prices(self, passes: Iterable[str]) -> dict[str, Price]:
         """Return what was paid for passes, and for those they read, by part of the work."""
@@ -233,7 +242,7 @@ class Probe:
 
     def _beside(self, name: str) -> list[str]:
         """The passes to walk with for this one: all that are wanted and may see the batch as it does."""
-        wanted = {needed for pass_ in self.wanted for needed in (pass_, *PASSES[pass_].needs)} | {name}
+        wanted = self._needed() | {name}
         return [
             other
             for other in PASSES
@@ -242,6 +251,10 @@ class Probe:
             and self._walks(other)
             and self._alone(other) == self._alone(name)
         ]
+
+    def _needed(self) -> set[str]:
+        """The passes that are wanted, and those that they read."""
+        return {needed for name in self.wanted for needed in (name, *PASSES[name].needs)}
 
     def _walk(self, names: list[str]) -> None:
         """Run passes on one walk, and keep what came of each."""
@@ -279,7 +292,7 @@ class Probe:
         images, labels = self.batches[0]
         draws = None
         if "class_gradients" in names:
-            drawn = torch.rand(len(images), CLASS_DRAWS, generator=self.generator("classes"))
+            drawn = torch.rand(len(images), generator=self.generator("classes"))
             draws = drawn.to(self.device)
         at_once = 1 if any(map(self._alone, names)) else self.images_at_once
         return Walk(self.network, images, labels, collectors, at_once, draws)

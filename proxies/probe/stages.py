@@ -13,6 +13,7 @@ from torch.nn.functional import pixel_unshuffle
 
 from proxies.errors import NothingCollected
 from proxies.probe.walk import Collector
+from proxies.spectrum import eigenvalues
 
 
 @dataclass
@@ -38,8 +39,8 @@ class Feature:
         return self.products / self.rows - mean.outer(mean)
 
 
-class StageFeatures(Collector):
-    """The features that the stages of a network return.
+class StageVariances(Collector):
+    """The principal variances of the features that a network's stages return, over all samples and places.
 
     names: of the modules whose outputs are the features, in forward order.
     """
@@ -62,9 +63,9 @@ class StageFeatures(Collector):
 
         return keep
 
-    def result(self) -> list[Feature]:
-        """Return the features in forward order."""
-        return [self.found[name] for name in self.names if name in self.found]
+    def result(self) -> list[Tensor]:
+        """Return them in forward order of the stages, each (channels,) float64, ascending."""
+        return [eigenvalues(self.found[name].covariance()) for name in self.names if name in self.found]
 
 
 class StageJacobians(Collector):

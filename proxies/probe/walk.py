@@ -19,7 +19,6 @@ from proxies.probe.outcome import Outcome, Price, failure, memory_before, metere
 # What a walk does, in this order, each only where a collector asks for it.
 Stage = Literal["forward", "stages", "logits", "classes", "loss"]
 STAGES: tuple[Stage, ...] = ("forward", "stages", "logits", "classes", "loss")
-CLASS_DRAWS = 2
 
 
 @dataclass
@@ -97,8 +96,7 @@ class Walk:
     collectors: by name of their pass.
     at_once:    images to walk with at a time, all by default. Several parts need a network whose samples do
                 not depend on one another; the parts' sums are the whole's.
-    draws:      (batch, CLASS_DRAWS) uniform in [0, 1), from which the classes of the stage "classes" are
-    drawn.
+    draws:      (batch,) uniform in [0, 1), from which the classes of the stage "classes" are drawn.
 
     After `run`: `prices` of the stages, and `failures` of collectors; each fails alone. What the forward pass
     itself raises is raised.
@@ -277,38 +275,30 @@ class Walk:
             ends = [leaf]
         if not ends:
             return  # no layer that is asked for leads to the logits
-        seeds = self._seeds(logits)
-        for number, seed in enumerate(seeds):
-            found = torch.autograd.grad(
-                logits, ends, seed, retain_graph=not last or number + 1 < len(seeds), allow_unused=True
-            )
-            for calls in self._calls.values():  # a call that the logits do not depend on has no gradient
-                if calls.gradients:
-                    self._hand_out(calls)
-            self._forget_gradients()
+        seed = self._seed(logits)
+        found = torch.autograd.grad(logits, ends, seed, retain_graph=not last, allow_unused=True)
+        for calls in self._calls.values():  # a call that the logits do not depend on has no gradient
+            if calls.gradients:
+                self._hand_out(calls)
         if self._from_images:
             gradient = torch.zeros_like(leaf) if found[0] is None else found[0]
             self._each(self._stage, lambda collector: collector.gradient(gradient))
 
-    def _seeds(self, logits: Tensor) -> list[Tensor]:
-        """The gradients of the logits from which a stage goes back."""
+    def _seed(self, logits: Tensor) -> Tensor:
+        """The gradient of the logits from which a stage goes back."""
         values = logits.detach()
         if self._stage == "logits":
-            return [torch.ones_like(values)]
+            return torch.ones_like(values)
         if self._stage == "loss":
             if self.labels is None:
                 raise ProxyError("This needs labels, and a batch has none.")
             leaf = values.requires_grad_()
             # The losses are summed, so that no 1 / batch enters a sample's gradient.
-            return list(
-                torch.autograd.grad(cross_entropy(leaf, self.labels[self._part], reduction="sum"), leaf)
-            )
+            loss = cross_entropy(leaf, self.labels[self._part], reduction="sum")
+            return torch.autograd.grad(loss, leaf)[0]
         if self.draws is None:
             raise ProxyError("This needs draws of classes.")
         share = values.softmax(dim=1)
         below = share.double().cumsum(dim=1)
-        seeds = []
-        for draw in self.draws[self._part].T:
-            drawn = (draw.unsqueeze(1) >= below).sum(dim=1).clamp(max=values.shape[1] - 1)
-            seeds.append(share - one_hot(drawn, values.shape[1]))  # of -log p(drawn class)
-        return seeds
+        drawn = (self.draws[self._part].unsqueeze(1) >= below).sum(dim=1).clamp(max=values.shape[1] - 1)
+        return share - one_hot(drawn, values.shape[1])  # of -log p(drawn class)

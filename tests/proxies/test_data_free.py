@@ -12,10 +12,10 @@ from torch import nn
 import proxies
 import spaces
 from proxies import Probe, ProxyError
-from proxies.gradient_free.dss import nuclear_norm
 from proxies.gradient_free.zen import zen_statistic
 from proxies.probe.gaussian import gaussian_weights
 from proxies.probe.layers import weighted_layers
+from proxies.probe.nuclear_norms import nuclear_norm
 from tests.proxies import oracle
 from tests.proxies.networks import IMAGE, NETWORKS, TinyViT, batches, convolutional, draw, rectifier
 
@@ -148,7 +148,7 @@ def test_networks_that_name_no_attention_are_not_scored(name):
     for network in (nameless, unattentive, convolutional()):
         found = score(name, network, batches())
         assert (found.value, found.status) == (None, "empty")
-        assert found.message == f"{name} needs attention layers; the network names none in its roles."
+        assert found.message == "This needs attention layers; the network names none in its roles."
 
 
 def test_weights_that_are_no_numbers_are_no_score():

@@ -146,7 +146,7 @@ def test_ntk_cond_of_orthonormal_gradients_is_one():
 def test_vkdnw_is_the_entropy_of_the_deciles_of_drawn_gradients():
     probe = proxies.Probe(TinyViT().double(), DOUBLE, seed=3)
     gradients = probe.class_gradients()
-    assert gradients.shape == (10, 8 * 2)
+    assert gradients.shape == (10, 8)
     # The gradient of -log p(y) for one of the classes of its image, by one of the layer's weights.
     network, (images, _) = TinyViT().double(), DOUBLE[0]
     candidates = [
@@ -157,7 +157,7 @@ def test_vkdnw_is_the_entropy_of_the_deciles_of_drawn_gradients():
     table = torch.stack(candidates)  # (images * classes, weights)
     near = (table.unsqueeze(0) - gradients[-1][:, None, None]).abs().amin(dim=(1, 2))
     assert near.max() < 1e-12
-    values = torch.linalg.eigvalsh(gradients @ gradients.T / 16).clamp(min=0)
+    values = torch.linalg.eigvalsh(gradients @ gradients.T / 8).clamp(min=0)
     deciles = values.quantile(torch.linspace(0.1, 0.9, 9, dtype=torch.float64))
     share = deciles / deciles.sum()
     expected = 10 - (share * (share + 1e-10).log()).sum().item()
