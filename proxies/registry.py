@@ -6,6 +6,7 @@ import difflib
 import functools
 import importlib
 import inspect
+import math
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -133,6 +134,8 @@ def get(name: str) -> Proxy:
             raise ProxyError(f"Proxy '{base}' has no options; expected {base}.")
         if option not in found.options:
             raise ProxyError(f"Proxy '{base}': {_unknown('option', option, found.options)}")
+        if option in given:
+            raise ProxyError(f"Proxy '{base}': {option} is given twice; expected once.")
         given[option] = _parsed(base, option, text, found.options[option])
     return _with_options(found, given)
 
@@ -155,7 +158,7 @@ def _parsed(base: str, option: str, text: str, usual: Option) -> Option:
     kinds: dict[type, tuple[str, Callable[[str], Option]]] = {
         bool: ("true or false", lambda said: {"true": True, "false": False}[said]),
         int: ("a whole number", int),
-        float: ("a number", float),
+        float: ("a number", _finite),
         str: ("a word", str),
         tuple: ("two tenths of the depth, 0-9", _interval),
     }
@@ -164,6 +167,12 @@ def _parsed(base: str, option: str, text: str, usual: Option) -> Option:
         return parse(text)
     except (ValueError, KeyError):
         raise ProxyError(f"Proxy '{base}': {option} is '{text}'; expected {wanted}.") from None
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(text)
+    return number
 
 
 def _interval(text: str) -> Interval:

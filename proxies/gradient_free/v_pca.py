@@ -1,6 +1,6 @@
 """V-PCA: the number of principal components of the MLPs."""
 
-from proxies.errors import NotANumber
+from proxies.errors import NotANumber, ProxyError
 from proxies.probe import Probe
 from proxies.registry import proxy
 
@@ -30,6 +30,8 @@ def v_pca(probe: Probe, *, eta: float = 0.99) -> float:
 
 def components(probe: Probe, eta: float) -> int:
     """Return the number of principal components, summed over activation modules."""
+    if not 0 < eta <= 1:
+        raise ProxyError(f"A share of the variance is above 0 and at most 1; got eta = {eta:g}.")
     total = 0
     for variances in probe.hidden_variances():
         if variances.isnan().any():
