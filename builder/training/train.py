@@ -18,7 +18,7 @@ from builder.errors import BuilderError, TrainingFailed
 from builder.seeds import derive_seed, generator
 from builder.settings import Recipe
 from builder.tasks import Task
-from builder.training.augment import augment
+from builder.training.augment import Augmentation, augment
 from builder.training.checkpoint import load_checkpoint, save_checkpoint
 from builder.training.evaluate import SplitImages
 
@@ -96,7 +96,8 @@ class Training:
     def _step(self, batch: Tensor, rate: float, draws: torch.Generator, choices: random.Random) -> Tensor:
         """Take one step on the images at these positions, and return the loss."""
         recipe = self.recipe
-        pixels = augment(self.images.pixels[batch], recipe.shift, self.task.settings.flip, draws)
+        augmentation = Augmentation(shift=recipe.shift)
+        pixels = augment(self.images.pixels[batch], augmentation, self.task.settings.flip, draws)
         bfloat16 = recipe.precision == "bfloat16"
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=bfloat16):
             logits = self.forward(self.task.normalise(pixels), choices)
