@@ -125,7 +125,7 @@ class Published:
     importer: a source that we know; null: the table that path, accuracy, genome and source describe.
     path:     local file, or folder of an importer's files; null: fetched from the importer's address.
     recipe:   name of the rows in the tables; with an importer only its recipe of that name, null: all.
-    sha256:   checksums of files that are right, beside those the importer knows.
+    sha256:   checksums of genomes and accuracies that are right, beside those the importer knows.
     check:    whether a column that no known factor explains is refused.
     """
 

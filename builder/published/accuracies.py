@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,16 @@ from spaces import Architecture, Space, SpaceError
 
 # Parts whose numbers they are from where they were read; all rows of a recipe share the first part.
 SEPARATOR = " | "
+# What reading a file of another format raises: json and csv ValueError, torch.load the last three.
+_OF_ANOTHER_FORMAT = (
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    pickle.UnpicklingError,
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,25 @@ class Accuracies:
     split: str
     values: dict[Architecture, float]
     without: int
+
+    @property
+    def sha256(self) -> str:
+        """Of its content, however the file is written: of `genome accuracy` (0..1), line by sorted line."""
+        lines = sorted(f"{architecture.genome} {value!r}\n" for architecture, value in self.values.items())
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def verify(self, right: Sequence[str], path: Path, address: str) -> Accuracies:
+        """Return this column; BuilderError, with where to get it, when its checksum is not one of the right.
+
+        right: none: any checksum is right.
+        """
+        if right and self.sha256 not in right:
+            raise BuilderError(
+                f"{path}: what it holds of '{self.column}' has sha256 {self.sha256}, expected "
+                f"{' or '.join(right)}. It is another version of {address}, or damaged. "
+                f"To take it as it is: protocol.published.sha256=[{self.sha256}]."
+            )
+        return self
 
 
 def by_genome(
@@ -102,27 +132,20 @@ def of_importer(published: Published, space: Space, task: str, cache: Path) -> l
 
 
 def _column(source: Importer, column: Column, path: Path, space: Space, sha256: list[str]) -> Accuracies:
-    right = [known for known in (column.file.sha256, *sha256) if known is not None]
-    found = files.checksum(path, right, source.address(column.file))
+    address = source.address(column.file)
     try:
         rows = [
             (number, genome, values[column.key])
             for number, (genome, values) in enumerate(source.read(path), start=1)
         ]
-    # What a file of another format raises: json and csv ValueError, torch.load the others.
-    except (
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        EOFError,
-        RuntimeError,
-        pickle.UnpicklingError,
-    ) as error:
+    except _OF_ANOTHER_FORMAT as error:
         raise BuilderError(
-            f"{path} is not what {source.name} calls {column.file.name} ({reason(error)}). "
-            f"Expected the file at {source.address(column.file)}."
+            f"{path} cannot be read as {source.name} wrote it ({reason(error)}). Expected the file at "
+            f"{address}."
         ) from None
     values, without = by_genome(space, rows, column.key, column.scale, path)
-    origin = f"{source.citation}{SEPARATOR}{column.file.path} at {source.commit[:7]}, sha256 {found}"
-    return Accuracies(column.key, column.recipe, origin, column.split, values, without)
+    with path.open("rb") as file:
+        read = hashlib.file_digest(file, "sha256").hexdigest()
+    origin = f"{source.citation}{SEPARATOR}{address}, file sha256 {read}"
+    found = Accuracies(column.key, column.recipe, origin, column.split, values, without)
+    return found.verify([column.sha256, *sha256], path, address)

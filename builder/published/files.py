@@ -1,8 +1,7 @@
-"""An importer's files: fetched from their address or found in a local copy, and their checksums."""
+"""An importer's files: fetched from their address, or found in a local copy."""
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import shutil
 import urllib.request
@@ -12,33 +11,34 @@ from pathlib import Path
 from tqdm import tqdm
 
 from builder.errors import BuilderError
-from builder.published.importer import File, Importer
+from builder.published.importer import Importer
 from builder.sources import reason
 
 _TIMEOUT = 60  # seconds without a byte
 
 
-def located(importer: Importer, files: Sequence[File], path: str | None, cache: Path) -> dict[File, Path]:
+def located(importer: Importer, files: Sequence[str], path: str | None, cache: Path) -> dict[str, Path]:
     """Return where files lie on this machine; those that a local copy lacks are left out.
 
+    files: their paths in the source's repository.
     path:  a file, or a folder that has them under their names, or is a copy of the repository; None: fetch.
     cache: folder that fetched files are kept in.
 
     Raises BuilderError when none is there, or one cannot be fetched.
     """
+    name = {file: file.rpartition("/")[2] for file in files}
     if path is None:
-        return {file: fetched(importer.address(file), cache / importer.name / file.name) for file in files}
+        return {file: fetched(importer.address(file), cache / importer.name / name[file]) for file in files}
     place = Path(path).expanduser()
     if place.is_file():
-        found = {file: place for file in files if len(files) == 1 or file.name == place.name}
+        found = {file: place for file in files if len(files) == 1 or name[file] == place.name}
     else:
-        places = {file: (place / file.path, place / file.name) for file in files}
+        places = {file: (place / file, place / name[file]) for file in files}
         found = {file: at for file, both in places.items() for at in both if at.is_file()}
     if not found:
-        names = " or ".join(file.name for file in files)
         raise BuilderError(
-            f"protocol.published.path={path} is not, and does not hold, {names} of {importer.name}. "
-            f"Fetch it from {importer.address(files[0])}."
+            f"protocol.published.path={path} is not, and does not hold, {' or '.join(name.values())} of "
+            f"{importer.name}. Fetch it from {importer.address(files[0])}."
         )
     return found
 
@@ -67,21 +67,3 @@ def fetched(address: str, target: Path) -> Path:
         ) from None
     part.replace(target)
     return target
-
-
-def checksum(path: Path, right: Sequence[str], address: str) -> str:
-    """Return a file's sha256.
-
-    right:   the checksums it may have; none: any.
-    address: where the right one is.
-
-    Raises BuilderError when it has another.
-    """
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if right and found not in right:
-        raise BuilderError(
-            f"{path} has sha256 {found}, expected {' or '.join(right)}. Put {address} in its place, "
-            f"or take it as it is with protocol.published.sha256=[{found}]."
-        )
-    return found

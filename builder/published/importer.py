@@ -20,39 +20,24 @@ _IMPORTERS: dict[str, Importer] = {}
 
 
 @dataclass(frozen=True)
-class File:
-    """A file of a source, as upstream has it.
-
-    path:   in the source's repository, at the importer's commit.
-    sha256: of its bytes; None where they are not known to us, so that the checksum is recorded, not verified.
-    """
-
-    path: str
-    sha256: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The file's own name, without its folders."""
-        return self.path.rpartition("/")[2]
-
-
-@dataclass(frozen=True)
 class Column:
     """One column of accuracies: whose networks, on what, trained how.
 
-    file:    that it stands in.
+    file:    that it stands in: its path in the source's repository, at the importer's commit.
     key:     its name there.
     space, task, recipe: what its rows stand under in the table of accuracies.
+    sha256:  of what it holds, as `Accuracies.sha256` is.
     scale:   what it calls 100 %.
     split:   that the accuracies were measured on.
     refused: "unexplained" or "out of line" where the check refuses the column; empty where it passes.
     """
 
-    file: File
+    file: str
     key: str
     space: str
     task: str
     recipe: str
+    sha256: str
     scale: float = 100.0
     split: str = "test"
     refused: str = ""
@@ -87,13 +72,13 @@ class Importer:
     read: Callable[[Path], Iterable[Entry]]
 
     @property
-    def files(self) -> list[File]:
+    def files(self) -> list[str]:
         """The files of all columns, each once."""
         return list(dict.fromkeys(column.file for column in self.columns))
 
-    def address(self, file: File) -> str:
+    def address(self, file: str) -> str:
         """Return where a file is fetched from."""
-        return f"https://raw.githubusercontent.com/{self.repository}/{self.commit}/{file.path}"
+        return f"https://raw.githubusercontent.com/{self.repository}/{self.commit}/{file}"
 
     def of(self, space: str, task: str, recipe: str | None = None) -> list[Column]:
         """Return the columns of a space on a task; recipe: only those.

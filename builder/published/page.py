@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from builder.published.check import CHANCE, FAR, LEAST_ROWS, LEAST_ROWS_OF_A_LEVEL
-from builder.published.importer import File, Importer, get, names
+from builder.published.importer import Importer, get, names
 
 _WIDTH = 110
 _INTRODUCTION = f"""\
@@ -22,11 +22,11 @@ them with `protocol.published.path=` (a file, a folder of them, or a copy of the
 the space and task is imported, or one with `protocol.published.recipe=`. Rows are found by genome, never by
 position, and stand under protocol `published` with their recipe; recipes are never mixed.
 
-**Checksums.** A file whose checksum is given below is refused when it has another. Those were computed from
-decoded copies written out again, which are equal to the upstream text in length and wherever the two were
-compared; they were not computed from a download. Where none is given, the checksum of what was read is
-recorded in the column `source` of the rows, not verified. `protocol.published.sha256=[...]` takes a file with
-another checksum, and makes an unknown one verified.
+**Checksums.** The sha256 of a column is that of its content, however the file is written: a line
+`genome accuracy` for each architecture, the accuracy 0..1, the lines sorted. They were computed from copies
+decoded from the files at the commit in their addresses. A column with another content is refused;
+`protocol.published.sha256=[...]` takes it as it is. The checksum of the file itself is recorded in the
+column `source` of the rows, not verified: the bytes at these addresses were not at hand.
 
 **Does a known factor explain it?** Depth, width, the mean of the heads, the mean of the MLP ratios and the
 number of parameters are known before any network is trained. A column is refused that is
@@ -70,17 +70,21 @@ def _entry(importer: Importer) -> str:
     lines += [f"| `{recipe}` | {text} |" for recipe, text in importer.recipes.items()]
     lines += ["", "| file | column | space | task | recipe | split | refused |", f"|{'---|' * 7}"]
     lines += [
-        f"| {column.file.name} | `{column.key}` | `{column.space}` | `{column.task}` | `{column.recipe}` "
+        f"| {_name(column.file)} | `{column.key}` | `{column.space}` | `{column.task}` | `{column.recipe}` "
         f"| {column.split} | {column.refused} |"
         for column in importer.columns
     ]
-    lines += ["", *(_file(importer, file) for file in importer.files)]
+    lines += ["", "| file | column | recipe | sha256 of the content |", "|---|---|---|---|"]
+    lines += [
+        f"| {_name(column.file)} | `{column.key}` | `{column.recipe}` | `{column.sha256}` |"
+        for column in importer.columns
+    ]
+    lines += ["", *(f"- <{importer.address(file)}>" for file in importer.files)]
     return "\n".join(lines) + "\n"
 
 
-def _file(importer: Importer, file: File) -> str:
-    checksum = f"sha256 `{file.sha256}`" if file.sha256 else "sha256 recorded, not verified"
-    return f"- <{importer.address(file)}>\n  {checksum}"
+def _name(file: str) -> str:
+    return file.rpartition("/")[2]
 
 
 def _flowed(text: str) -> str:

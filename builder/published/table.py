@@ -11,7 +11,6 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from builder.errors import BuilderError
-from builder.published import files
 from builder.published.accuracies import Accuracies, by_genome
 from builder.settings import Published
 from spaces import Space
@@ -31,13 +30,13 @@ def of_table(published: Published, space: Space) -> Accuracies:
     ]
     kept = "" if where.column is None else f" where {where.column} is '{where.value}'"
     values, without = by_genome(space, rows, column, published.scale, path, kept)
-    return Accuracies(column, str(published.recipe), str(published.source), "test", values, without)
+    found = Accuracies(column, str(published.recipe), str(published.source), "test", values, without)
+    return found.verify(published.sha256, path, "the table")
 
 
 def _read(published: Published, path: Path) -> pa.Table:
     if not path.is_file():
         raise BuilderError(f"protocol.published.path={path} does not exist. Expected a Parquet or CSV file.")
-    files.checksum(path, published.sha256, "the right one")
     try:
         table = pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
     except (pa.ArrowException, OSError) as error:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from builder.published.importer import Column, Entry, File, Importer, one_width, register
+from builder.published.importer import Column, Entry, Importer, one_width, register
 
 
 def read(path: Path) -> Iterator[Entry]:
@@ -24,11 +24,11 @@ def read(path: Path) -> Iterator[Entry]:
 
 
 _SHA256 = {
-    "indian": "c4a63362233d788313733ba337b1380d5dac0c729240bf4d22536e1891c7d3da",
-    "pavia": "6c6fab75c844d5e7869b4a88c637f98392ee3e87700bf3dad47425ae0bcd43f9",
-    "salinas": "a0437f9d123373e0bcd748396ad4f58d19877a5a68cef03527a036ae86dfa36f",
-    "houston": "d21f27b43712afdfa4ae0f2b909a029e1f32d3fbc763720783ec8b1adf1ba13a",
-    "ksc": "221351532ad58739994f7f0aa294b36ca2bd0384a5a7bb5e361676f3f5dfe032",
+    "indian": "4c83230a559232f5bc2925343e92cf38fedc8551b992026665008a01d0324434",
+    "pavia": "ebdce9f46c744ebcc128e39e632e61599057f067ea40b79038460634811b2f8a",
+    "salinas": "f949b1ed7e1fdaf99eefd641bc7dd1ec8ddcb793000647b3af341f47674a2b94",
+    "houston": "d29e01c82d4697ca3f8c7e0da288be5420a1eaab08f06bf818063a79ead466f0",
+    "ksc": "60c23a5bd81c01d6ea6fb4a1318c34913953bd799fc0ecfa2dc17103f070b4b2",
 }
 
 register(
@@ -53,11 +53,12 @@ register(
         "trained on them here. The proxies in the files are not imported: `synflow` is the same in all five.",
         columns=tuple(
             Column(
-                File(f"results/{task}_2000_new_all.csv", sha256),
+                f"results/{task}_2000_new_all.csv",
                 key="OA",
                 space="hytas",
                 task=task,
                 recipe="hytas-alone",
+                sha256=sha256,
                 scale=1.0,
             )
             for task, sha256 in _SHA256.items()

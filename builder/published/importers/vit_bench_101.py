@@ -7,14 +7,100 @@ from pathlib import Path
 
 import torch
 
-from builder.published.importer import Column, Entry, File, Importer, register
+from builder.published.importer import Column, Entry, Importer, register
 
-_FIRST = File("gt_results/gt_autoformer.pth")
-_SECOND = File("gt_results/gt_autoformer_2.pth")
-_TASKS = {"c100": "cifar100", "flower": "flowers102", "chaoyang": "chaoyang"}
-_KEYS = (
-    *(f"{short}_{kind}_acc" for short in _TASKS for kind in ("base", "kd")),
-    "imagenet_super_acc",
+_FIRST = "gt_results/gt_autoformer.pth"
+_SECOND = "gt_results/gt_autoformer_2.pth"
+# file, column, task, recipe, what the check says, checksum
+_COLUMNS = (
+    (
+        _FIRST,
+        "c100_base_acc",
+        "cifar100",
+        "auto-prox-plain",
+        "",
+        "dae4ad8b57a376614d55d4cc710b3299f82d6361a0ddff24ef1fcbf8bad69bfd",
+    ),
+    (
+        _FIRST,
+        "flower_base_acc",
+        "flowers102",
+        "auto-prox-plain",
+        "",
+        "b644aee684348e742672b0199748d36d791318af1be4ece4dcf23d1f942ff057",
+    ),
+    (
+        _FIRST,
+        "chaoyang_base_acc",
+        "chaoyang",
+        "auto-prox-plain",
+        "unexplained",
+        "3b12fcf20682af5f78ea219e307843cd9c7b0dfc07b2cc63dd1bf249333ef912",
+    ),
+    (
+        _FIRST,
+        "c100_kd_acc",
+        "cifar100",
+        "auto-prox-distilled",
+        "",
+        "9e36adcefa9a8ad69a5001e9b37b70926afe5b4d5bd1e21bb0389dd7c7ab240c",
+    ),
+    (
+        _FIRST,
+        "flower_kd_acc",
+        "flowers102",
+        "auto-prox-distilled",
+        "",
+        "5fff17945fbc6cb4b7169d5042ed048b2f50001115faa79fc546d1087b4cb146",
+    ),
+    (
+        _FIRST,
+        "chaoyang_kd_acc",
+        "chaoyang",
+        "auto-prox-distilled",
+        "",
+        "9a8258eb20295970b0e9f17de17d4fe9bdf2b003b85b21f1b59cbe16659f1a68",
+    ),
+    (
+        _SECOND,
+        "c100_kd_acc",
+        "cifar100",
+        "auto-prox-2-distilled",
+        "",
+        "aed01f76055614796d6772abceb4ee3052eb7904be456ae2ff85469e50202884",
+    ),
+    (
+        _SECOND,
+        "flower_kd_acc",
+        "flowers102",
+        "auto-prox-2-distilled",
+        "",
+        "a2dca0365048e4ff9437c2c6bd2813b0d69a837a0a15cb3ed0d1d6cf22eddfe0",
+    ),
+    (
+        _SECOND,
+        "chaoyang_kd_acc",
+        "chaoyang",
+        "auto-prox-2-distilled",
+        "",
+        "0de4c1d2381ef50f78fdc891debd24571fb016c2c7a3097aa5ceeec1e3782bbb",
+    ),
+    (
+        _FIRST,
+        "imagenet_super_acc",
+        "imagenet",
+        "auto-prox-inherited",
+        "out of line",
+        "e0351c7bc3f8a708f684426c99cbbe9ac3554f2dabb708af240623a5505fca98",
+    ),
+    (
+        _SECOND,
+        "imagenet_super_acc",
+        "imagenet",
+        "auto-prox-2-inherited",
+        "unexplained",
+        "a1f2be46988e30fbb4c3950d62814756421cf8a833b43e56ecf77ff765fec45f",
+    ),
 )
 
 
@@ -28,11 +114,7 @@ def read(path: Path) -> Iterator[Entry]:
             "mlp_ratio": arch["mlp_ratio"],
             "num_heads": arch["num_heads"],
         }
-        yield genome, {key: entry.get(key) for key in _KEYS}
-
-
-def _column(file: File, key: str, task: str, recipe: str, refused: str = "") -> Column:
-    return Column(file, key, "autoformer-tiny", task, recipe, refused=refused)
+        yield genome, {key: entry.get(key) for _, key, *_ in _COLUMNS}
 
 
 register(
@@ -62,17 +144,9 @@ register(
         "and networks do not belong together. Chaoyang, plain, is refused as noise. Flowers, distilled, has "
         "one network at 48.6 where the others lie at 65 to 69. The third file, of PiT networks, is not "
         "imported: there is no such space here.",
-        columns=(
-            *(
-                _column(_FIRST, f"{s}_base_acc", t, "auto-prox-plain")
-                for s, t in _TASKS.items()
-                if t != "chaoyang"
-            ),
-            _column(_FIRST, "chaoyang_base_acc", "chaoyang", "auto-prox-plain", "unexplained"),
-            *(_column(_FIRST, f"{s}_kd_acc", t, "auto-prox-distilled") for s, t in _TASKS.items()),
-            *(_column(_SECOND, f"{s}_kd_acc", t, "auto-prox-2-distilled") for s, t in _TASKS.items()),
-            _column(_FIRST, "imagenet_super_acc", "imagenet", "auto-prox-inherited", "out of line"),
-            _column(_SECOND, "imagenet_super_acc", "imagenet", "auto-prox-2-inherited", "unexplained"),
+        columns=tuple(
+            Column(file, key, "autoformer-tiny", task, recipe, sha256, refused=refused)
+            for file, key, task, recipe, refused, sha256 in _COLUMNS
         ),
         read=read,
     )
