@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -162,8 +161,8 @@ def _levels(name: str, values: np.ndarray, y: np.ndarray) -> list[Level]:
     found = []
     for i, value in enumerate(counted):
         others = np.delete(np.arange(len(counted)), i)
-        near = min(pairwise(others), key=lambda pair: abs(counted[pair[0]] + counted[pair[1]] - 2 * value))
-        (x0, x1), (y0, y1) = (np.array(counted)[list(near)], medians[list(near)])
+        near = sorted(others, key=lambda other: abs(counted[other] - value))[:2]
+        (x0, x1), (y0, y1) = np.array(counted)[near], medians[near]
         expected = y0 + (y1 - y0) * (value - x0) / (x1 - x0)
         beyond = max(medians[i] - medians[others].max(), medians[others].min() - medians[i], 0.0)
         off = min(beyond, abs(medians[i] - expected))

@@ -172,7 +172,7 @@ def test_a_strong_factor_that_levels_off_is_in_line():
 
 
 def test_chance_is_what_it_says():
-    """Of columns of pure noise five in a hundred pass: the share explained is distributed as it is taken to be."""
+    """Of columns of pure noise five in a hundred pass, as the distribution it is read from says."""
     _, known = networks(100)
     draws = np.random.default_rng(0)
     chances = [check(draws.standard_normal(100), known).chance for _ in range(200)]
