@@ -120,18 +120,42 @@ class Where:
 
 @dataclass
 class Published:
-    """A table of published accuracies: which file, which columns, and whose numbers they are."""
+    """Published accuracies: those of a source that is known here, or a table of the user's own.
 
-    path: str
-    accuracy: str
+    importer: a source that we know; null: the table that path, accuracy, genome and source describe.
+    path:     local file, or folder of an importer's files; null: fetched from the importer's address.
+    recipe:   name of the rows in the tables; with an importer only its recipe of that name, null: all.
+    sha256:   checksums of genomes and accuracies that are right, beside those the importer knows.
+    check:    whether a column that no known factor explains is refused.
+    """
+
     genome: dict[str, str]
-    source: str
-    recipe: str
+    importer: str | None = None
+    path: str | None = None
+    accuracy: str | None = None
+    source: str | None = None
+    recipe: str | None = None
     scale: float = 100.0
     where: Where = field(default_factory=Where)
+    sha256: list[str] = field(default_factory=list)
+    check: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse a scale that no accuracy can be divided by."""
+        """Refuse a table that is not described, one described twice, and a scale that nothing divides by."""
+        described = {"accuracy": self.accuracy, "source": self.source}
+        if self.importer is None:
+            for name, value in {"path": self.path, **described, "recipe": self.recipe}.items():
+                if not value:
+                    raise BuilderError(
+                        f"protocol.published.{name} is not set. Give it as protocol.published.{name}=value, "
+                        "or name a source that is known here with protocol.published.importer=."
+                    )
+        for name, value in {**described, "where.column": self.where.column}.items():
+            if self.importer is not None and value is not None:
+                raise BuilderError(
+                    f"protocol.published.{name} describes a table of your own; "
+                    f"protocol.published.importer={self.importer} knows its columns. Leave one of them out."
+                )
         if self.scale <= 0:
             raise BuilderError(
                 f"protocol.published.scale is {self.scale:g}, expected what the column calls 100 %."

@@ -22,7 +22,8 @@ SMALL_SHAPE = {"image_size": 16, "patch_size": 4, "channels": 2, "classes": 5}
 
 
 def test_names_are_found_by_being_there():
-    assert spaces.names() == ["autoformer-base", "autoformer-micro", "autoformer-small", "autoformer-tiny"]
+    autoformers = ["autoformer-base", "autoformer-micro", "autoformer-small", "autoformer-tiny"]
+    assert spaces.names() == [*autoformers, "hytas"]
 
 
 def test_unknown_space_suggests_the_closest():
@@ -250,3 +251,37 @@ def test_both_published_columns_of_3003_networks():
         space.validate(architecture)
         assert space.params(architecture) / 1e6 == pytest.approx(row["params_M"], rel=1e-12)
         assert space.autoformer_complexity(architecture) / 1e6 == pytest.approx(row["flops_M"], rel=1e-12)
+
+
+# Of HyTAS's images: spectral bands, which are its tokens; bands that a token sees; classes.
+HYTAS_SHAPES = {
+    "indian": (200, 3, 16),
+    "pavia": (103, 7, 9),
+    "salinas": (204, 3, 16),
+    "houston": (144, 3, 15),
+    "ksc": (176, 3, 13),
+}
+
+
+@needs_tables
+def test_hytas_parameters_are_the_published_but_for_the_length_of_the_position_table():
+    space = spaces.get("hytas")
+    table = pq.read_table(TABLES / "hytas_hsi_transformers.parquet").to_pylist()
+    assert len(table) == 9965
+    for row in table:
+        genome = {field: row[field] for field in ("embed_dim", "mlp_ratio", "num_heads")}
+        architecture = space.architecture({"depth": row["layer_num"], **genome})
+        space.validate(architecture)
+        tokens, seen, classes = HYTAS_SHAPES[row["dataset"]]
+        ours = space.params(architecture, channels=seen, classes=classes)
+        assert ours + (tokens - 14 * 14) * row["embed_dim"] == row["num_params_subnet"]
+
+
+def test_a_hytas_supernet_holds_its_architectures():
+    space = spaces.get("hytas")
+    supernet = space.supernet(seed=1, **SMALL_SHAPE).eval()
+    images = torch.randn(2, 2, 16, 16, generator=torch.Generator().manual_seed(0))
+    for architecture in space.sample(5, seed=2):
+        with torch.no_grad():
+            alone = supernet.extract(architecture)(images)
+            assert torch.allclose(alone, supernet(images, architecture), atol=1e-6)

@@ -1,0 +1,136 @@
+"""What an importer says of its source, and the registry: one file of `importers/` registers itself."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.errors import BuilderError
+
+# One network of a file: its genome's values, and its accuracies by the names of the source (None: no value).
+Entry = tuple[dict[str, Any], dict[str, float | None]]
+
+_IMPORTERS: dict[str, Importer] = {}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of accuracies: whose networks, on what, trained how.
+
+    file:    that it stands in: its path in the source's repository, at the importer's commit.
+    key:     its name there.
+    space, task, recipe: what its rows stand under in the table of accuracies.
+    sha256:  of what it holds, as `Accuracies.sha256` is.
+    scale:   what it calls 100 %.
+    split:   that the accuracies were measured on.
+    refused: "unexplained" or "out of line" where the check refuses the column; empty where it passes.
+    """
+
+    file: str
+    key: str
+    space: str
+    task: str
+    recipe: str
+    sha256: str
+    scale: float = 100.0
+    split: str = "test"
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Importer:
+    """A source of published accuracies, and how its files are read.
+
+    name:       key of the importer, as `protocol.published.importer=` takes it.
+    title:      what the source calls itself.
+    repository: on GitHub, owner/name; commit: 40 hexadecimal digits.
+    citation, licence: whose numbers they are, and under which terms.
+    recipes:    recipe -> how the weights were got, one sentence.
+    networks:   how the published networks differ from those our space builds of the same genome.
+    beware:     what else a reader has to know.
+    columns:    all that can be imported.
+    read:       file on disk -> its entries. It may raise KeyError, TypeError, ValueError or what the library
+                it reads with raises, when the file is another one.
+    """
+
+    name: str
+    title: str
+    repository: str
+    commit: str
+    citation: str
+    licence: str
+    recipes: dict[str, str]
+    networks: str
+    beware: str
+    columns: tuple[Column, ...]
+    read: Callable[[Path], Iterable[Entry]]
+
+    @property
+    def files(self) -> list[str]:
+        """The files of all columns, each once."""
+        return list(dict.fromkeys(column.file for column in self.columns))
+
+    def address(self, file: str) -> str:
+        """Return where a file is fetched from."""
+        return f"https://raw.githubusercontent.com/{self.repository}/{self.commit}/{file}"
+
+    def of(self, space: str, task: str, recipe: str | None = None) -> list[Column]:
+        """Return the columns of a space on a task; recipe: only those.
+
+        Raises BuilderError, with what there is, when there is none.
+        """
+        known = [column for column in self.columns if (column.space, column.task) == (space, task)]
+        if not known:
+            there = sorted({f"space={column.space} task={column.task}" for column in self.columns})
+            raise BuilderError(
+                f"{self.name} has no accuracies of {space} on {task}. It has: {'; '.join(there)}."
+            )
+        found = [column for column in known if recipe in (None, column.recipe)]
+        if not found:
+            there = [column.recipe for column in known]
+            raise BuilderError(
+                f"{self.name} has no recipe '{recipe}' for {space} on {task}. It has: {', '.join(there)}."
+            )
+        return found
+
+
+def one_width(widths: list[Any]) -> Any:
+    """Return the width that a network has in all of its blocks; ValueError if they differ."""
+    if len(set(widths)) != 1:
+        raise ValueError(f"a network of several widths, {sorted(set(widths))}")
+    return widths[0]
+
+
+def register(importer: Importer) -> None:
+    """Make an importer known by its name."""
+    if importer.name in _IMPORTERS:
+        raise BuilderError(f"Importer '{importer.name}' is registered twice.")
+    _IMPORTERS[importer.name] = importer
+
+
+def names() -> list[str]:
+    """Return the names of all importers, sorted."""
+    _discover()
+    return sorted(_IMPORTERS)
+
+
+def get(name: str) -> Importer:
+    """Return the importer of this name; BuilderError with the closest name if there is none."""
+    known = names()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(known)}."
+        raise BuilderError(f"Unknown importer '{name}'. {hint}")
+    return _IMPORTERS[name]
+
+
+@functools.cache
+def _discover() -> None:
+    for module in pkgutil.iter_modules([str(Path(__file__).parent / "importers")]):
+        importlib.import_module(f"builder.published.importers.{module.name}")

@@ -1,0 +1,452 @@
+"""Importers of published accuracies: what they declare, what they read, and what their check refuses."""
+
+import http.server
+import json
+import random
+import re
+import threading
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+import conf
+import spaces
+from builder.errors import BuilderError
+from builder.published import get, names
+from builder.published.accuracies import Accuracies, by_genome
+from builder.published.check import check, factors
+from builder.published.files import fetched, located
+from builder.published.page import page
+from store import Benchmark
+from tests.builder import upstream
+from tests.shared import needs_tables
+
+TASKS = {path.stem for path in (Path(conf.__file__).parent / "task").glob("*.yaml")}
+WRITTEN = Path(conf.__file__).parent.parent / "docs" / "published.md"
+
+
+@pytest.fixture
+def importing(vitzero, tmp_path):
+    """Import with the command line into a benchmark in tmp_path; returns (exit code, out, err)."""
+
+    def run(*overrides):
+        return vitzero(f"root={tmp_path / 'benchmark'}", "job=accuracy", "protocol=published", *overrides)
+
+    return run
+
+
+def values(tmp_path):
+    """What was imported: (genome, recipe) -> accuracy."""
+    with Benchmark.open(tmp_path / "benchmark") as benchmark:
+        rows = benchmark.sql(
+            "SELECT genome, recipe, accuracy FROM accuracies JOIN architectures USING (arch_id)"
+        ).to_pylist()
+    return {(row["genome"], row["recipe"]): row["accuracy"] for row in rows}
+
+
+# What importers declare
+
+
+@pytest.mark.parametrize("name", names())
+def test_an_importer_declares_all_that_a_row_and_its_reader_need(name):
+    importer = get(name)
+    assert importer.name == name and re.fullmatch(r"[0-9a-f]{40}", importer.commit)
+    assert re.fullmatch(r"[\w-]+/[\w-]+", importer.repository)
+    for text in (importer.title, importer.citation, importer.licence, importer.networks, importer.beware):
+        assert text
+    for column in importer.columns:
+        assert column.space in spaces.names() and column.task in TASKS
+        assert re.fullmatch(r"[0-9a-f]{64}", column.sha256)
+        assert column.refused in ("", "out of line", "unexplained")
+        assert importer.commit in importer.address(column.file)
+    assert {column.recipe for column in importer.columns} == set(importer.recipes)
+    stands = [(column.space, column.task, column.recipe) for column in importer.columns]
+    assert len(set(stands)) == len(stands)
+    inherited = [column for column in importer.columns if column.task == "imagenet"]
+    assert all("inherited" in column.recipe for column in inherited)
+
+
+def test_the_page_is_up_to_date():
+    assert WRITTEN.read_text() == page(), "run python -m builder.published > docs/published.md"
+    entries = [line.removeprefix("## ") for line in page().splitlines() if line.startswith("## ")]
+    assert entries == [*names(), "Not imported"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["protocol.published.importer=hyta"], "Unknown importer 'hyta'. Did you mean 'hytas'?"),
+        (
+            ["protocol.published.importer=hytas"],
+            "hytas has no accuracies of autoformer-micro on digits. It has",
+        ),
+        (
+            ["protocol.published.importer=hytas", "space=hytas", "task=ksc", "protocol.published.recipe=x"],
+            "hytas has no recipe 'x' for hytas on ksc. It has: hytas-alone.",
+        ),
+        (
+            ["protocol.published.importer=hytas", "protocol.published.accuracy=OA"],
+            "protocol.published.accuracy describes a table of your own",
+        ),
+        (["protocol.published.path=x.csv"], "protocol.published.accuracy is not set"),
+        (
+            [
+                "protocol.published.importer=hytas",
+                "space=hytas",
+                "task=ksc",
+                "protocol.published.path=nowhere",
+            ],
+            "path=nowhere is not, and does not hold, ksc_2000_new_all.csv of hytas. Fetch it from https://raw",
+        ),
+    ],
+)
+def test_a_mistaken_import_is_one_line(importing, overrides, message):
+    code, _, err = importing(*overrides)
+    assert code == 2 and message in err and err.count("\n") == 1
+
+
+# The check
+
+
+def networks(count=200, space="autoformer-tiny"):
+    """Architectures, and what is known of them."""
+    space = spaces.get(space)
+    sample = space.sample(count, seed=0)
+    return sample, factors([a.values for a in sample], [space.params(a) for a in sample])
+
+
+def planted(known, noise=0.002, seed=0):
+    """Accuracies that grow with width and depth."""
+    draws = np.random.default_rng(seed)
+    signal = 0.7 + 2e-4 * (known["embed_dim"] - 192) + 0.004 * (known["depth"] - 12)
+    return signal + noise * draws.standard_normal(len(signal))
+
+
+def test_factors_are_numbers_of_the_genome_means_of_its_lists_and_parameters():
+    _, known = networks(20)
+    assert sorted(known) == ["depth", "embed_dim", "mean mlp_ratio", "mean num_heads", "params"]
+    assert set(known["embed_dim"]) <= {192, 216, 240} and known["mean num_heads"].min() >= 3
+    genomes = [{"ops": "a", "cells": 3, "width": width} for width in (1, 2)]
+    assert sorted(factors(genomes, [7, 9])) == ["params", "width"]  # text is no number, cells do not vary
+
+
+def test_accuracies_that_a_factor_explains_pass():
+    _, known = networks()
+    found = check(planted(known), known)
+    assert found.refused == "" and found.chance < 1e-10
+    assert found.together > max(found.explained.values()) > 0.3
+    assert "explains most of it: R2" in found.summary
+
+
+def test_rows_that_slipped_are_unexplained():
+    _, known = networks()
+    accuracies = planted(known)
+    np.random.default_rng(1).shuffle(accuracies)
+    found = check(accuracies, known)
+    assert found.refused == "unexplained" and found.chance > 0.05
+    assert "no known factor explains it" in found.summary and "p = " in found.summary
+    assert check(np.full(200, 0.5), known).refused == "unexplained"
+
+
+@pytest.mark.parametrize("level", [192, 216, 240])
+def test_a_level_measured_on_broken_weights_is_out_of_line(level):
+    _, known = networks()
+    accuracies = planted(known)
+    accuracies[known["embed_dim"] == level] -= 0.04
+    found = check(accuracies, known)
+    assert found.refused == "out of line"
+    assert (found.farthest.factor, found.farthest.value) == ("embed_dim", level)
+    assert f"networks of embed_dim {level} lie at" in found.summary
+
+
+def test_a_strong_factor_that_levels_off_is_in_line():
+    _, known = networks(400, "autoformer-small")
+    width = known["embed_dim"]
+    accuracies = np.select([width == 320, width == 384], [0.802, 0.812], 0.8145)
+    found = check(accuracies + 0.002 * np.random.default_rng(0).standard_normal(400), known)
+    assert found.refused == "" and found.farthest.deviation < 5
+
+
+def test_chance_is_what_it_says():
+    """Of columns of pure noise five in a hundred pass, as the distribution it is read from says."""
+    _, known = networks(100)
+    draws = np.random.default_rng(0)
+    chances = [check(draws.standard_normal(100), known).chance for _ in range(200)]
+    assert 0.01 < np.mean(np.array(chances) <= 0.05) < 0.1
+    assert 0.4 < np.median(chances) < 0.6
+
+
+def test_few_rows_are_not_checked():
+    _, known = networks(49)
+    found = check(np.random.default_rng(0).random(49), known)
+    assert found.refused == "" and found.summary == "not checked: the check needs 50 rows"
+
+
+# A source's file, written here: HyTAS's format, our own numbers
+
+
+def hytas_csv(path, architectures, accuracies):
+    lines = ["layer_num,embed_dim,num_heads,mlp_ratio,dss,OA"]
+    for architecture, accuracy in zip(architectures, accuracies, strict=True):
+        genome = architecture.values
+        ratios = [int(ratio) for ratio in genome["mlp_ratio"]]
+        widths = [genome["embed_dim"]] * genome["depth"]
+        lines.append(f'{genome["depth"]},"{widths}","{genome["num_heads"]}","{ratios}",1.0,{accuracy}')
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def hytas(importing, tmp_path):
+    """Import a CSV of 80 architectures in HyTAS's format, with the checksum of what it holds."""
+    sample, known = networks(80, "hytas")
+    base = ["protocol.published.importer=hytas", "space=hytas", "task=ksc"]
+
+    def run(accuracies, *overrides, order=range(80)):
+        pairs = [(sample[i], float(accuracies[i])) for i in order]
+        path = hytas_csv(tmp_path / "mine.csv", *zip(*pairs, strict=True))
+        content = Accuracies("OA", "", "", "test", dict(pairs), 0).sha256
+        known_sum = [f"protocol.published.sha256=[{content}]"] if "foreign" not in overrides else []
+        given = [override for override in overrides if override != "foreign"]
+        return importing(*base, f"protocol.published.path={path}", *known_sum, *given)
+
+    run.sample = sample
+    run.good = (0.6 + 0.001 * known["embed_dim"] + 0.01 * np.random.default_rng(0).random(80)).round(4)
+    return run
+
+
+def test_content_that_the_importer_does_not_know_is_refused_and_named(hytas):
+    code, _, err = hytas(hytas.good, "foreign")
+    assert code == 2 and err.count("\n") == 1
+    found, known = re.findall(r"[0-9a-f]{64}", err)[:2]
+    assert known == get("hytas").of("hytas", "ksc")[0].sha256
+    assert f"protocol.published.sha256=[{found}]" in err
+    assert hytas(hytas.good, "foreign", f"protocol.published.sha256=[{found}]")[0] == 0
+
+
+def test_rows_are_found_by_genome_never_by_position(hytas, tmp_path):
+    assert hytas(hytas.good)[0] == 0
+    expected = {(a.genome, "hytas-alone"): v for a, v in zip(hytas.sample, hytas.good, strict=True)}
+    assert values(tmp_path) == expected
+    order = list(range(80))
+    random.Random(0).shuffle(order)
+    code, out, _ = hytas(hytas.good, order=order)
+    # The content is the same, the file is not: rows name the file they were last read from.
+    assert code == 0 and values(tmp_path) == expected
+    code, out, _ = hytas(hytas.good, order=order)
+    assert code == 0 and "0 of them new" in out
+    with Benchmark.open(tmp_path / "benchmark") as benchmark:
+        row = benchmark.sql("SELECT * FROM accuracies").to_pylist()[0]
+    assert (row["protocol"], row["task"], row["split"]) == ("published", "ksc", "test")
+    assert row["source"].startswith("Zhou") and re.search(r"file sha256 [0-9a-f]{64}$", row["source"])
+
+
+def test_success_says_how_many_in_which_range_and_what_explains_them(hytas):
+    code, out, _ = hytas(hytas.good)
+    low, high = min(hytas.good), max(hytas.good)
+    assert (
+        code == 0
+        and f"80 published accuracies 'OA' of hytas on ksc (recipe hytas-alone), {low:.2%} to {high:.2%}"
+        in out
+    )
+    assert "embed_dim explains most of it: R2 0.9" in out
+
+
+def test_a_slipped_file_is_refused_unless_told_otherwise(hytas, tmp_path):
+    slipped = np.random.default_rng(3).permutation(hytas.good)
+    code, out, err = hytas(slipped)
+    assert code == 2 and err.count("\n") == 1 and "published accuracies" not in out
+    assert re.search(r"Not imported, 'OA' \(recipe hytas-alone\): no known factor explains it: .* p = ", err)
+    assert not (tmp_path / "benchmark" / "accuracies").exists()
+    code, out, _ = hytas(slipped, "protocol.published.check=false")
+    assert code == 0 and "IMPORTED AGAINST ITS CHECK, no known factor explains it" in out
+    assert len(values(tmp_path)) == 80
+
+
+@pytest.mark.parametrize(
+    ("importer", "space", "task", "content"),
+    [
+        ("hytas", "hytas", "ksc", b"layer_num,OA\n3,0.5\n"),
+        (
+            "hytas",
+            "hytas",
+            "ksc",
+            b'layer_num,embed_dim,num_heads,mlp_ratio,OA\n1,"[32, 48]","[3]","[1]",0.5\n',
+        ),
+        ("ood_vit_nas", "autoformer-small", "imagenet", b"{not json"),
+        ("ood_vit_nas", "autoformer-small", "imagenet", b"[1, 2]"),
+        ("vit_bench_101", "autoformer-tiny", "cifar100", b"nothing that torch wrote"),
+        ("vit_bench_101", "autoformer-tiny", "cifar100", b""),
+    ],
+)
+def test_a_damaged_file_is_one_line_with_the_address(importing, tmp_path, importer, space, task, content):
+    name = get(importer).of(space, task)[0].file.rpartition("/")[2]
+    (tmp_path / name).write_bytes(content)
+    choice = [f"protocol.published.importer={importer}", f"space={space}", f"task={task}"]
+    code, _, err = importing(*choice, f"protocol.published.path={tmp_path}")
+    assert code == 2 and err.count("\n") == 1
+    assert f"{name} cannot be read as {importer} wrote it" in err and "https://raw" in err
+
+
+def test_a_pickle_that_runs_code_is_refused(importing, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "touched",))
+
+    torch.save([{"arch": Trap()}], tmp_path / "gt_autoformer.pth")
+    choice = ["protocol.published.importer=vit_bench_101", "space=autoformer-tiny", "task=cifar100"]
+    code, _, err = importing(*choice, f"protocol.published.path={tmp_path}")
+    assert code == 2 and "cannot be read" in err and not (tmp_path / "touched").exists()
+
+
+def test_a_genome_that_stands_twice_and_a_word_for_an_accuracy_are_named():
+    space = spaces.get("autoformer-micro")
+    genome = space.sample(1, seed=0)[0].values
+    with pytest.raises(BuilderError, match=r"f.csv, row 7: the genome .* stands there twice"):
+        by_genome(space, [(3, genome, 50.0), (7, genome, 60.0)], "top1", 100, Path("f.csv"))
+    with pytest.raises(BuilderError, match="row 3: 'top1' is high, expected a number"):
+        by_genome(space, [(3, genome, "high")], "top1", 100, Path("f.csv"))
+    with pytest.raises(BuilderError, match=r"f.csv has no value of 'top1'\."):
+        by_genome(space, [(3, genome, None)], "top1", 100, Path("f.csv"))
+
+
+# A table of the user's own
+
+
+def test_the_check_holds_for_a_table_of_the_users_own(importing, tmp_path):
+    sample, _ = networks(60, "autoformer-micro")
+    draws = np.random.default_rng(0)
+    rows = [{**a.values, "top1": float(v)} for a, v in zip(sample, draws.random(60) * 100, strict=True)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "table.parquet")
+    described = ["protocol.published.accuracy=top1", "protocol.published.source=a paper"]
+    described.append(f"protocol.published.path={tmp_path / 'table.parquet'}")
+    code, _, err = importing(*described)
+    assert code == 2 and "Not imported, 'top1' (recipe top1): no known factor explains it" in err
+    code, out, _ = importing(*described, "protocol.published.check=false")
+    assert code == 0 and "60 published accuracies 'top1'" in out and "AGAINST ITS CHECK" in out
+    code, _, err = importing(
+        *described, "protocol.published.check=false", f"protocol.published.sha256=[{'0' * 64}]"
+    )
+    assert code == 2 and "has sha256" in err
+
+
+# Files
+
+
+@pytest.fixture
+def server():
+    """A real server of this machine: `whole` is a file, `cut` breaks off, all else is not found."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200 if self.path in ("/whole", "/cut") else 404)
+            self.send_header("Content-Length", "10" if self.path == "/whole" else "1000")
+            self.end_headers()
+            self.wfile.write(b"0123456789")
+
+        def log_message(self, *arguments):
+            pass
+
+    asked = []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as found:
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{found.server_port}", asked
+        found.shutdown()
+
+
+def test_a_file_is_fetched_once_and_whole(server, tmp_path):
+    address, asked = server
+    for _ in range(2):
+        path = fetched(f"{address}/whole", tmp_path / "cache" / "hytas" / "file")
+    assert path.read_bytes() == b"0123456789" and asked == ["/whole"]
+
+
+@pytest.mark.parametrize("page", ["/cut", "/missing"])
+def test_what_cannot_be_fetched_whole_names_the_address_and_leaves_nothing(server, tmp_path, page):
+    address, _ = server
+    with pytest.raises(BuilderError) as caught:
+        fetched(address + page, tmp_path / "file")
+    assert f"{address}{page} could not be fetched" in str(caught.value)
+    assert "protocol.published.path=" in str(caught.value)
+    assert not (tmp_path / "file").exists()
+
+
+def test_a_local_copy_is_a_file_a_folder_or_the_repository(tmp_path):
+    importer = get("vit_bench_101")
+    first, second = files = ["gt_results/gt_autoformer.pth", "gt_results/gt_autoformer_2.pth"]
+    (tmp_path / "gt_results").mkdir()
+    (tmp_path / second).touch()
+    expected = {second: tmp_path / second}
+    for place in (tmp_path, tmp_path / "gt_results", tmp_path / second):
+        assert located(importer, files, str(place), tmp_path / "cache") == expected
+    other = tmp_path / "renamed.pth"
+    other.touch()
+    assert located(importer, [first], str(other), tmp_path / "cache") == {first: other}
+    with pytest.raises(BuilderError, match=r"gt_autoformer.pth or gt_autoformer_2.pth of vit_bench_101"):
+        located(importer, files, str(other), tmp_path / "cache")
+
+
+# The published numbers themselves
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Every importer's files in their upstream format."""
+    return {name: upstream.write(name, tmp_path_factory.mktemp(name)) for name in names()}
+
+
+@needs_tables
+@pytest.mark.parametrize("name", names())
+def test_every_published_column_is_what_its_importer_says_and_is_refused_or_not_as_it_says(name, folders):
+    importer = get(name)
+    counts = {"hytas": {1966, 1999, 2000}, "ood_vit_nas": {1001}, "vit_bench_101": {100}}[name]
+    for column in importer.columns:
+        space, path = spaces.get(column.space), folders[name] / column.file.rpartition("/")[2]
+        rows = [(i, genome, found[column.key]) for i, (genome, found) in enumerate(importer.read(path))]
+        found, without = by_genome(space, rows, column.key, column.scale, path)
+        assert len(found) in counts and without == 0
+        assert Accuracies(column.key, "", "", "test", found, 0).sha256 == column.sha256
+        known = factors([a.values for a in found], [space.params(a) for a in found])
+        checked = check(list(found.values()), known)
+        assert checked.refused == column.refused, (column, checked)
+        if column.refused != "out of line":
+            assert checked.farthest.deviation < 4  # the limit of 6 is far from every column that is whole
+
+
+@needs_tables
+def test_the_broken_columns_of_vit_bench_101_are_caught(importing, folders, tmp_path):
+    choice = ["protocol.published.importer=vit_bench_101", "space=autoformer-tiny"]
+    choice.append(f"protocol.published.path={folders['vit_bench_101']}")
+    code, out, err = importing(*choice, "task=imagenet")
+    assert code == 2 and "published accuracies" not in out and err.count("\n") == 1
+    assert "(recipe auto-prox-inherited): the 38 networks of embed_dim 240 lie at 71.39%" in err
+    assert "(recipe auto-prox-2-inherited): no known factor explains it" in err
+    code, out, _ = importing(*choice, "task=imagenet", "protocol.published.check=false")
+    assert code == 0 and out.count("IMPORTED AGAINST ITS CHECK") == 2
+    # Of one task the sound columns are imported, and the refused one is named.
+    code, out, err = importing(*choice, "task=chaoyang")
+    assert code == 2 and out.count("100 published accuracies") == 2 and "auto-prox-plain" in err
+    recipe = "protocol.published.recipe=auto-prox-distilled"
+    code, out, _ = importing(*choice, "task=chaoyang", recipe)
+    assert code == 0 and out.count("published accuracies") == 1 and "0 of them new" in out
+    code, out, _ = importing(*choice, "task=cifar100")
+    assert code == 0 and out.count("100 published accuracies") == 3
+
+
+@needs_tables
+def test_inherited_accuracies_of_ood_vit_nas_are_imported_by_genome(importing, folders, tmp_path):
+    choice = ["protocol.published.importer=ood_vit_nas", "space=autoformer-small", "task=imagenet"]
+    code, out, _ = importing(*choice, f"protocol.published.path={folders['ood_vit_nas']}")
+    assert code == 0 and "1001 published accuracies 'clean' of autoformer-small on imagenet" in out
+    assert "79.41% to 81.66%" in out and "params explains most of it: R2 0.89" in out
+    imported, space = values(tmp_path), spaces.get("autoformer-small")
+    for row in upstream.rows("ood_vit_nas_autoformer", autoformer_space="small"):
+        genome = {field: row[field] for field in ("depth", "embed_dim", "mlp_ratio", "num_heads")}
+        key = (space.architecture(genome).genome, "inherited-official-supernet")
+        assert imported[key] == row["imagenet_top1_supernet"] / 100
+    assert json.loads(next(iter(imported))[0])

@@ -1,0 +1,69 @@
+"""The published files in their upstream formats, written from the tables beside the project.
+
+The format of the JSON and CSV files is that of the public files themselves; that of the .pth files is what
+their readers take: a list of networks, each an `arch` and its accuracies.
+"""
+
+import csv
+import json
+
+import pyarrow.parquet as pq
+import torch
+
+from tests.shared import TABLES
+
+
+def rows(table, **where):
+    """The rows of a table whose columns have these values."""
+    for row in pq.read_table(TABLES / f"{table}.parquet").to_pylist():
+        if all(row[column] == value for column, value in where.items()):
+            yield row
+
+
+def write(importer, folder):
+    """Write all files of an importer into a folder, under their own names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    {"ood_vit_nas": _ood_vit_nas, "hytas": _hytas, "vit_bench_101": _vit_bench_101}[importer](folder)
+    return folder
+
+
+def _ood_vit_nas(folder):
+    for size in ("tiny", "small", "base"):
+        found = {
+            str(row["arch_id"]): {
+                "net_setting": {
+                    "layer_num": row["depth"],
+                    "mlp_ratio": row["mlp_ratio"],
+                    "num_heads": row["num_heads"],
+                    "embed_dim": [row["embed_dim"]] * row["depth"],
+                },
+                "performance": {"Imagenet": {"clean": row["imagenet_top1_supernet"]}},
+                "params": row["params_M"],
+                "flops": row["flops_M"],
+            }
+            for row in rows("ood_vit_nas_autoformer", autoformer_space=size)
+        }
+        (folder / f"1k_Vit_Architecture_from_AutoFM_{size}.json").write_text(json.dumps(found))
+
+
+def _hytas(folder):
+    for task in ("indian", "pavia", "salinas", "houston", "ksc"):
+        with (folder / f"{task}_2000_new_all.csv").open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["layer_num", "embed_dim", "num_heads", "mlp_ratio", "dss", "OA", "flops"])
+            for row in rows("hytas_hsi_transformers", dataset=task):
+                lists = ([row["embed_dim"]] * row["layer_num"], row["num_heads"], row["mlp_ratio"])
+                writer.writerow([row["layer_num"], *map(str, lists), row["dss"], row["OA"], row["flops"]])
+
+
+def _vit_bench_101(folder):
+    for name in ("gt_autoformer.pth", "gt_autoformer_2.pth"):
+        networks = [
+            {
+                "arch": {field: row[field] for field in ("hidden_dim", "depth", "mlp_ratio", "num_heads")},
+                **{key: value for key, value in row.items() if key.endswith("_acc") and value == value},
+            }
+            for row in rows("autoprox_autoformer", source_file=name)
+        ]
+        networks = [{k: v for k, v in network.items() if v is not None} for network in networks]
+        torch.save(networks, folder / name)
