@@ -131,7 +131,10 @@ def _trend(level: Level, others: list[Level]) -> tuple[float, float, int]:
 
 
 def _levels(values: list[float | str], accuracies: Real, banded: bool) -> Iterator[Level]:
-    """The levels of a factor, numbers in their order; none where there are too many words to compare."""
+    """The levels of a factor, numbers in their order; none where there are too many words to compare.
+
+    banded: cut numbers into bands however few there are, and place them by their logarithm
+    """
     if any(isinstance(value, str) for value in values):
         words = np.array([str(value) for value in values])
         names = np.unique(words)
@@ -148,7 +151,9 @@ def _levels(values: list[float | str], accuracies: Real, banded: bool) -> Iterat
     for place in np.unique(band):
         mine = numbers[band == place]
         ends = dict.fromkeys((_short(mine.min()), _short(mine.max())))
-        yield Level("..".join(ends), float(mine.mean()), accuracies[band == place])
+        # Accuracy follows the order of magnitude of params rather than their number.
+        middle = np.log(max(mine.mean(), 1.0)) if banded else mine.mean()
+        yield Level("..".join(ends), float(middle), accuracies[band == place])
 
 
 def _band(numbers: Real) -> NDArray[np.intp]:
