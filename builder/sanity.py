@@ -31,7 +31,8 @@ def write_sanity(root: Path, space: str, task: str, protocol: str, recipe: str, 
     with Benchmark.open(root) as benchmark:
         known = [split for split in EVALUATED if split in benchmark.splits()]
         found = [benchmark.factors(task, protocol, recipe, space, split, seed) for split in known]
-    path = root / "sanity" / f"{space}-{task}-{protocol}-{recipe}-seed{seed}.csv"
+    name = f"{space}-{task}-{protocol}-{recipe}-seed{seed}.csv".replace("/", "-")
+    path = root / "sanity" / name
     _write(pa.concat_tables(found), path)
     print(f"\nsanity: mean accuracy by factor, {space} on {task}, {protocol} ({recipe}), seed {seed}")
     print(table(found[-1].to_pylist()))
