@@ -31,9 +31,10 @@ format: $(INSTALLED)
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-## docs: write docs/proxies.md from the registry
+## docs: write docs/proxies.md and docs/published.md from the registries
 docs: $(INSTALLED)
 	$(BIN)/python -m proxies > docs/proxies.md
+	$(BIN)/python -m builder.published > docs/published.md
 
 ## bench: seconds of every proxy beside a forward and backward pass
 bench: $(INSTALLED)

@@ -23,13 +23,19 @@ from omegaconf.errors import OmegaConfBaseException
 import proxies
 import spaces
 from builder.errors import BuilderError
-from builder.jobs import accuracy, rank, sample, score
+from builder.jobs import accuracy, noise, rank, sample, score
 from builder.memory import keep_freed_memory
 from builder.provenance import Run
 from builder.settings import Settings
 from store import StoreError
 
-JOBS = {"sample": sample.run, "accuracy": accuracy.run, "score": score.run, "rank": rank.run}
+JOBS = {
+    "sample": sample.run,
+    "accuracy": accuracy.run,
+    "score": score.run,
+    "rank": rank.run,
+    "noise": noise.run,
+}
 _USER_MISTAKES = (
     BuilderError,
     StoreError,
@@ -86,7 +92,7 @@ def build(config: DictConfig) -> None:
             raise BuilderError(f"Unknown job '{job}'. Known: {', '.join(JOBS)}.")
     for job in settings.jobs:
         run = Run(job, settings, device)
-        if job == "rank":  # it only reads
+        if job in ("rank", "noise"):  # they only read
             JOBS[job](settings, run)
             continue
         with run:

@@ -10,6 +10,7 @@ PROXY, CONTROL = "#0072B2", "#8a8f98"
 KINDS = ["proxy", "control"]
 PAINT = alt.Scale(domain=KINDS, range=[PROXY, CONTROL])
 FILLING = alt.Scale(domain=KINDS, range=[PROXY, "#ffffff"])
+WAYS = alt.Scale(range=[PROXY, "#D55E00", "#009E73", "#CC79A7"])  # of Okabe and Ito too
 LINE, TEXT = "#9aa3ad", "#52606d"
 ROW, FRAME = 23, 82  # pixels of one proxy, and of legend and axis around them
 TITLE = {"anchor": "start", "fontSize": 15, "subtitleFontSize": 12, "subtitleColor": TEXT, "offset": 8}
@@ -24,10 +25,11 @@ def height(proxies: int) -> int:
     return max(400, ROW * proxies + FRAME)
 
 
-def intervals(ranking: pd.DataFrame, picked: str | None) -> alt.LayerChart:
+def intervals(ranking: pd.DataFrame, picked: str | None, ceiling: float | None = None) -> alt.LayerChart:
     """rho of every proxy with its 95 % interval, best first; the picked proxy is underlaid.
 
     ranking: rows of store.rank.RANKING with a rho, and the column `kind`: proxy or control
+    ceiling: the rho that a perfect proxy could reach, drawn as a dashed line; None draws none
 
     A click on a row selects its proxy, under the name `picked`.
     """
@@ -42,11 +44,21 @@ def intervals(ranking: pd.DataFrame, picked: str | None) -> alt.LayerChart:
     said = base.mark_text(align="left", dx=8, fontSize=12).encode(
         x=alt.value("width"), text=alt.Text("rho:Q", format=".2f")
     )
+    top = [] if ceiling is None else [limit(ceiling)]
     return (
-        alt.layer(under.encode(color=alt.value(PROXY)), zero, line, marks(base), said, row)
+        alt.layer(under.encode(color=alt.value(PROXY)), zero, *top, line, marks(base), said, row)
         .resolve_scale(color="independent")
         .properties(height=height(len(ranking)), padding={"right": 10})
         .configure_view(strokeWidth=0)
+    )
+
+
+def limit(ceiling: float) -> alt.Chart:
+    """A dashed line at the rho that a perfect proxy could reach."""
+    return (
+        alt.Chart(pd.DataFrame({"ceiling": [ceiling]}))
+        .mark_rule(color=TEXT, strokeDash=[5, 4])
+        .encode(x="ceiling:Q", tooltip=[alt.Tooltip("ceiling:Q", format=".3f")])
     )
 
 
@@ -148,3 +160,31 @@ def wide(points: pd.DataFrame) -> bool:
     """Whether the scores span so many orders of magnitude that a linear axis shows only the largest."""
     least, most = points["score"].min(), points["score"].max()
     return bool(least > 0) and math.log10(most) - math.log10(least) > 3
+
+
+def learning_curves(curves: pd.DataFrame) -> alt.Chart:
+    """Accuracy by epoch, a line a training.
+
+    curves: rows of Benchmark.curves of one space, task and split; each protocol and recipe has its colour
+    """
+    told = curves.assign(
+        training=curves["arch_id"] + " " + curves["protocol"] + curves["recipe"] + curves["seed"].astype(str),
+        way=curves["protocol"] + " · " + curves["recipe"],
+    )
+    return (
+        alt.Chart(told)
+        .mark_line(opacity=0.6, point=alt.OverlayMarkDef(size=14))
+        .encode(
+            x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("accuracy:Q", scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(format="~%")),
+            detail="training:N",
+            color=alt.Color("way:N", scale=WAYS, legend=alt.Legend(orient="top", title=None, offset=2)),
+            tooltip=[
+                *(alt.Tooltip(f"{name}:N") for name in ("arch_id", "protocol", "recipe")),
+                *(alt.Tooltip(f"{name}:Q") for name in ("seed", "epoch")),
+                alt.Tooltip("accuracy:Q", format=".2%"),
+            ],
+        )
+        .properties(height=height(0))
+        .configure_view(strokeWidth=0)
+    )

@@ -58,6 +58,11 @@ def ranking(filters: Filters) -> pd.DataFrame:
     return _ranking(path(), stamp(path()), filters)
 
 
+def noise(filters: Filters) -> pd.Series:
+    """How well the ranked accuracies repeat; the names are those of `store.noise.NOISE`."""
+    return _noise(path(), stamp(path()), filters)
+
+
 def points(filters: Filters, proxy: str) -> pd.DataFrame:
     """Score and accuracy of each architecture, one row for each proxy seed.
 
@@ -80,6 +85,14 @@ def _ranking(root: Path, stamp: Stamp, filters: Filters) -> pd.DataFrame:
         proxies = filters.shared or benchmark.proxies()
         chosen = vars(filters) | {"shared": bool(filters.shared), "proxies": proxies}
         return benchmark.rank(**chosen).to_pandas()
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def _noise(root: Path, stamp: Stamp, filters: Filters) -> pd.Series:
+    names = ("task", "protocol", "recipe", "space", "params")
+    with Benchmark.open(root) as benchmark:
+        found = benchmark.noise(**{name: getattr(filters, name) for name in names}, split="test")
+    return found.to_pandas().iloc[0]
 
 
 @st.cache_data(show_spinner=False, max_entries=200)

@@ -8,6 +8,8 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
+from store import factors as sanity
+from store import noise as repeats
 from store import rank as ranking
 from store import schema
 from store.errors import StoreError, unknown
@@ -22,15 +24,17 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 }
 MISTAKES = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
 
+TRAININGS = """
+CREATE VIEW trainings AS
+SELECT space, accuracies.*
+FROM accuracies LEFT JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)
+QUALIFY epoch = max(epoch) OVER (PARTITION BY arch_id, task, protocol, recipe, seed, split)
+"""
 FINAL_ACCURACIES = """
 CREATE VIEW final_accuracies AS
-WITH final AS (
-    SELECT * FROM accuracies
-    QUALIFY epoch = max(epoch) OVER (PARTITION BY arch_id, task, protocol, recipe, seed, split)
-)
 SELECT space, arch_id, task, protocol, recipe, split, avg(accuracy ORDER BY seed) AS accuracy,
        stddev_samp(accuracy ORDER BY seed) AS accuracy_std, count(accuracy) AS seeds
-FROM final LEFT JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)
+FROM trainings
 GROUP BY space, arch_id, task, protocol, recipe, split
 """
 
@@ -41,8 +45,8 @@ class Benchmark:
     Every table of `store.TABLES` is a SQL view of that name. Where two runs wrote one key, the row of the run
     that started last counts (then the larger run_id); rows of a run that table `runs` does not know are
     oldest. `parts.<table>` is the same table with every row ever written and the column `part`, the file it
-    came from. `final_accuracies` is what `accuracy()` selects from. One object may be used from several
-    threads.
+    came from. `trainings` is the last row of every training, `final_accuracies` their means over seeds, which
+    `accuracy()` selects from. One object may be used from several threads.
     """
 
     def __init__(self, path: Path, parts: dict[str, list[Path]]) -> None:
@@ -133,14 +137,13 @@ class Benchmark:
         null for one; seeds: how many succeeded, where 0 leaves accuracy null. A training whose last row
         failed gives nothing, even where earlier epochs succeeded. Raises StoreError for an unknown name.
         """
-        self._check(task=task, protocol=protocol, recipe=recipe, space=space, split=split)
         return self._query(
             """SELECT * FROM final_accuracies
             WHERE split = $split AND ($task IS NULL OR task = $task)
               AND ($protocol IS NULL OR protocol = $protocol)
               AND ($recipe IS NULL OR recipe = $recipe) AND ($space IS NULL OR space = $space)
             ORDER BY space, task, protocol, recipe, arch_id""",
-            {"task": task, "protocol": protocol, "recipe": recipe, "space": space, "split": split},
+            self._accuracies(task, protocol, recipe, space, split),
         )
 
     def scores(self, task: str | None = None, proxy: str | None = None, space: str | None = None) -> pa.Table:
@@ -225,6 +228,121 @@ class Benchmark:
         selection = self._selection(task, protocol, recipe, space, split, (a, b), scores_from, params, draws)
         return ranking.compare(self._query, selection, a, b, draws, seed)
 
+    def noise(
+        self,
+        task: str | None = None,
+        protocol: str | None = None,
+        recipe: str | None = None,
+        space: str | None = None,
+        split: str | None = None,
+        params: tuple[int | None, int | None] | None = None,
+        draws: int = 1000,
+        seed: int = 0,
+    ) -> pa.Table:
+        """How well the accuracies repeat, and the rho that this leaves for a perfect proxy.
+
+        task, protocol, recipe, space, split: only this one; None: each of them, never mixed
+        params: (smallest, largest) parameter count, both included; None leaves a side open
+        draws:  resamples of the architectures for the interval, 0 or more; 0 leaves it null
+        seed:   seed of the resamples, and of the groups where there are too many to take all
+
+        One row a space, task, protocol, recipe and split, of the last epoch of each training; failed
+        trainings are left out and counted. The seeds are cut into two disjoint groups of equal size (of an
+        odd number one seed rests), and rho is Spearman's between the mean accuracies of the groups, averaged
+        over every such cut, or over 100 drawn ones where there are more. With m seeds in a group and k
+        behind the ranked accuracy (harmonic mean over architectures), reliability = f rho / (1 + (f - 1) rho)
+        for f = k / m, and ceiling = sqrt(reliability); a negative rho counts as 0. Only architectures
+        trained with every compared seed take part: the seeds that at least half of the repeated ones have.
+        With one seed, or too few such architectures, rho, reliability and ceiling are null and `reason` says
+        why. `store.noise.NOISE` tells each column's meaning.
+        Source: Spearman 1904 (attenuation), Spearman 1910 and Brown 1910 (correction of the halves).
+        Raises StoreError for an unknown name.
+        """
+        wanted = self._accuracies(task, protocol, recipe, space, split)
+        least, most = _window(params)
+        return repeats.noise(self._query, wanted | {"least": least, "most": most}, _checked(draws), seed)
+
+    def agreement(
+        self,
+        task: str | None = None,
+        first: str | tuple[str, str | None] | None = None,
+        second: str | tuple[str, str | None] | None = None,
+        space: str | None = None,
+        split: str = "test",
+        draws: int = 1000,
+        seed: int = 0,
+    ) -> pa.Table:
+        """Whether two protocols order the architectures alike, on those that have accuracies by both.
+
+        task, space:   only this one; None: each of them, never mixed
+        first, second: protocol, or (protocol, recipe); None: every one. Recipes are never mixed
+        split:         part of the data set the accuracies were measured on
+        draws, seed:   as in `rank()`
+
+        One row a space, task and pair of (protocol, recipe) that share an architecture: Spearman's rho with
+        its 95 % bootstrap interval, Kendall's tau-b, n. Nulls below 3 architectures or where one is constant.
+        Raises StoreError for an unknown name.
+        """
+        a, b = _pair(first), _pair(second)
+        for protocol, recipe in (a, b):
+            self._check(protocol=protocol, recipe=recipe)
+        self._check(task=task, space=space, split=split)
+        wanted = {"task": task, "space": space, "split": split}
+        return repeats.agreement(self._query, wanted, a, b, _checked(draws), seed)
+
+    def factors(
+        self,
+        task: str | None = None,
+        protocol: str | None = None,
+        recipe: str | None = None,
+        space: str | None = None,
+        split: str = "test",
+        seed: int | None = None,
+    ) -> pa.Table:
+        """Mean accuracy by each field of the genome and by params, and whether a level is out of line.
+
+        task, protocol, recipe, space: only this one; None: each of them, never mixed
+        split: part of the data set the accuracies were measured on
+        seed:  of the training; None: the mean over seeds
+
+        One row a level. A number is its own level; a list counts by its mean; more than 8 different numbers,
+        and params, are cut into 5 bands of equally many architectures; params lie by their logarithm. A
+        level is judged where it and two
+        others have 3 architectures or more: its mean accuracy against the straight lines between the means
+        of the others (beyond the last, against the last), give or take 3 times their steepest slope over
+        the distance to the nearest. It is out of line where what remains exceeds 5 standard deviations
+        within the other levels and 8 standard errors of the difference. `store.factors.FACTORS` tells each
+        column's meaning. Raises StoreError for an unknown name.
+        """
+        wanted = self._accuracies(task, protocol, recipe, space, split)
+        return sanity.factors(self._query, wanted | {"seed": seed})
+
+    def curves(
+        self,
+        task: str | None = None,
+        protocol: str | None = None,
+        recipe: str | None = None,
+        space: str | None = None,
+        split: str = "test",
+    ) -> pa.Table:
+        """Learning curves: accuracy and loss at every epoch that was measured, by training and epoch.
+
+        task, protocol, recipe, space: only this one; None: all
+        split: part of the data set it was measured on
+
+        Columns space, arch_id, task, protocol, recipe, split, seed, epoch, accuracy, loss. An epoch that
+        failed has no row. Raises StoreError for an unknown name.
+        """
+        return self._query(
+            """SELECT space, arch_id, task, protocol, recipe, split, seed, epoch, accuracy, loss
+            FROM accuracies LEFT JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)
+            WHERE accuracy IS NOT NULL AND split = $split AND ($task IS NULL OR task = $task)
+              AND ($protocol IS NULL OR protocol = $protocol)
+              AND ($recipe IS NULL OR recipe = $recipe) AND ($space IS NULL OR space = $space)
+            ORDER BY space, task, protocol, recipe, arch_id, seed, epoch""",
+            self._accuracies(task, protocol, recipe, space, split),
+        )
+
     def missing(self, table: str, keys: pa.Table) -> pa.Table:
         """Which of the given keys have no row yet, whatever run would write it.
 
@@ -271,13 +389,17 @@ class Benchmark:
         for proxy in proxies or ():
             if proxy not in known:
                 raise unknown("proxy", proxy, known)
-        least, most = params or (None, None)
-        if least is not None and most is not None and least > most:
-            raise StoreError(f"params: the window ({least}, {most}) is empty. Give (smallest, largest).")
-        if draws < 0:
-            raise StoreError(f"draws is {draws}. Give 0 or more; 1000 is usual.")
-        window = (least, most)
+        window = _window(params)
+        _checked(draws)
         return ranking.Selection(task, protocol, recipe, space, split, proxies, scores_from, window, shared)
+
+    def _accuracies(
+        self, task: str | None, protocol: str | None, recipe: str | None, space: str | None, split: str | None
+    ) -> dict[str, Any]:
+        """Which accuracies are asked for, as parameters of a query; every name is checked."""
+        wanted = {"task": task, "protocol": protocol, "recipe": recipe, "space": space, "split": split}
+        self._check(**wanted)
+        return wanted
 
     def _check(self, **wanted: str | None) -> None:
         """Raise StoreError for a name this benchmark does not have."""
@@ -331,6 +453,7 @@ class Benchmark:
             self._add_parts(wanted)
         for wanted in reversed(TABLES.values()):  # runs first: the others ask it for the latest run
             self._connection.execute(_latest_view(wanted))
+        self._connection.execute(TRAININGS)
         self._connection.execute(FINAL_ACCURACIES)
 
     def _add_parts(self, wanted: Table) -> None:
@@ -348,6 +471,24 @@ class Benchmark:
         self._connection.register("empty", empty)
         self._connection.execute(f"CREATE TABLE parts.{wanted.name} AS SELECT * FROM empty")
         self._connection.unregister("empty")
+
+
+def _pair(asked: str | tuple[str, str | None] | None) -> tuple[str | None, str | None]:
+    """Protocol and recipe, None where any is meant."""
+    return asked if isinstance(asked, tuple) else (asked, None)
+
+
+def _window(params: tuple[int | None, int | None] | None) -> tuple[int | None, int | None]:
+    least, most = params or (None, None)
+    if least is not None and most is not None and least > most:
+        raise StoreError(f"params: the window ({least}, {most}) is empty. Give (smallest, largest).")
+    return least, most
+
+
+def _checked(draws: int) -> int:
+    if draws < 0:
+        raise StoreError(f"draws is {draws}. Give 0 or more; 1000 is usual.")
+    return draws
 
 
 def _latest_view(wanted: Table) -> str:

@@ -233,7 +233,7 @@ def rank(query: Query, selection: Selection, draws: int, seed: int) -> pa.Table:
     cells = list(_cells(truth, observed))
     resampled = [_resample(cell, draws, seed) for cell in cells]
     rows = [{**row, **_beside(row, cells[row["cell"]], resampled[row["cell"]])} for row in found]
-    return _table(rows, RANKING)
+    return as_table(rows, RANKING)
 
 
 def compare(query: Query, selection: Selection, a: str, b: str, draws: int, seed: int) -> pa.Table:
@@ -242,7 +242,7 @@ def compare(query: Query, selection: Selection, a: str, b: str, draws: int, seed
     rows = []
     for cell in _cells(truth, observed):
         rows.append({**cell.about, "a": a, "b": b, **_paired(cell, a, b, draws, seed)})
-    return _table(rows, COMPARISON)
+    return as_table(rows, COMPARISON)
 
 
 def _meet(query: Query, selection: Selection) -> tuple[pa.Table, pa.Table, pa.Table]:
@@ -265,8 +265,8 @@ def _meet(query: Query, selection: Selection) -> tuple[pa.Table, pa.Table, pa.Ta
 def _cells(truth: pa.Table, observed: pa.Table) -> Iterator[Cell]:
     """The cells in order of their number."""
     about = truth.select(["space", "task", "protocol", "recipe", "scores_from"])
-    truths = {name: _real(truth, name) for name in ("accuracy", "params")}
-    values = _real(observed, "value")
+    truths = {name: reals(truth, name) for name in ("accuracy", "params")}
+    values = reals(observed, "value")
     place, series = (observed[name].to_numpy() for name in ("place", "series"))
     proxy = observed["proxy"].to_numpy()
     row_of, score_of = truth["cell"].to_numpy(), observed["cell"].to_numpy()
@@ -332,12 +332,12 @@ def _paired(cell: Cell, a: str, b: str, draws: int, seed: int) -> dict[str, Any]
     }
 
 
-def _real(table: pa.Table, name: str) -> Real:
+def reals(table: pa.Table, name: str) -> Real:
     """A column as float64, NaN where null."""
     return table[name].cast(pa.float64()).to_numpy()
 
 
-def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+def as_table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
     """The rows as a table: a statistic that is NaN is a null, and other keys are dropped."""
     names = schema.names
     clean = [{name: _null_for_nan(row.get(name)) for name in names} for row in rows]

@@ -1,8 +1,11 @@
-"""Rank statistics on plain arrays: Spearman's rho, Kendall's tau-b, partial rho, bootstrap intervals.
+"""Rank statistics on plain arrays: rho, tau-b, partial rho, ceilings, intervals.
 
 Ranks are kept doubled and centred, 2 * (average rank - mean rank): whole numbers even where values tie, so
 that sums of their products are exact and the same rho comes out in whatever order the rows are added.
 """
+
+from itertools import combinations
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,6 +109,52 @@ def interval(samples: Real, level: float = 0.95) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.quantile(usable, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def seed_groups(
+    seeds: int, most: int, generator: np.random.Generator
+) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The ways to cut seeds into two disjoint groups of seeds // 2 each; of an odd number one seed rests.
+
+    seeds:     how many, 2 or more
+    most:      up to so many ways each is returned once; where there are more, so many are drawn
+    generator: source of the drawn ones
+    """
+    size = seeds // 2
+    if comb(seeds, size) * comb(seeds - size, size) // 2 <= most:
+        return [
+            (a, b)
+            for a in combinations(range(seeds), size)
+            for b in combinations([seed for seed in range(seeds) if seed not in a], size)
+            if a < b
+        ]
+    orders = [generator.permutation(seeds).tolist() for _ in range(most)]
+    return [(tuple(order[:size]), tuple(order[size : 2 * size])) for order in orders]
+
+
+def spearman_brown(rho: Real, factor: float) -> Real:
+    """Reliability of a mean over `factor` times as many measurements as those that rho was found between.
+
+    rho:    correlations between two disjoint groups of measurements; a negative one counts as 0
+    factor: measurements of the mean over those of one group, above 0; 2 for the mean of both groups
+
+    Returns 0..1: the share of the variance that is not noise. NaN stays NaN.
+    Source: Spearman 1910; Brown 1910: r' = f r / (1 + (f - 1) r).
+    """
+    real = np.clip(rho, 0.0, 1.0)
+    return factor * real / (1 + (factor - 1) * real)
+
+
+def ceiling(reliability: Real) -> Real:
+    """The correlation with the measured accuracies that is left for a proxy that knows the true ones.
+
+    reliability: 0..1, of the measured accuracies
+
+    Returns 0..1. Exact for Pearson's r and additive noise of one size; for Spearman's rho within 0.01 where
+    truth and noise are Gaussian.
+    Source: Spearman 1904, attenuation by unreliability.
+    """
+    return np.sqrt(reliability)
 
 
 class _Ties:

@@ -25,6 +25,9 @@ def run(settings: Settings, run: Run) -> None:
             draws=wanted.draws,
             seed=wanted.seed,
         ).to_pylist()
+        noise = benchmark.noise(
+            settings.task.name, space=settings.space.name, split="test", draws=wanted.draws, seed=wanted.seed
+        ).to_pylist()
     if not rows and wanted.shared:
         raise BuilderError(f"No architecture in {run.root} was scored by every proxy. Use rank.shared=false.")
     if not rows:
@@ -32,22 +35,32 @@ def run(settings: Settings, run: Run) -> None:
             f"Nothing to rank for {settings.space.name} on {settings.task.name} in {run.root}. "
             "Run job=accuracy and job=score first."
         )
+    ceilings = {(row["protocol"], row["recipe"]): row for row in noise}
     for (protocol, recipe), group in groupby(rows, key=lambda row: (row["protocol"], row["recipe"])):
         print(f"\n{settings.space.name} on {settings.task.name}, accuracies by {protocol} ({recipe})")
-        print(table(list(group)))
+        print(table(list(group), ceilings[protocol, recipe]))
     print(
         "\nrho: Spearman, 95 % interval by bootstrap over architectures; tau: Kendall's tau-b;\n"
         "|params: rho given params; ms: median milliseconds an architecture for this proxy alone;\n"
-        "* control, to compare with."
+        "* control, to compare with; (ceiling): what a perfect proxy could reach, where training seeds tell."
     )
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Return a ranking as text: one line a proxy, its rho drawn from -1 to 1 with the interval around it."""
-    width = max((len(row["proxy"]) + 2 for row in rows), default=16)
+def table(rows: list[dict[str, Any]], noise: dict[str, Any]) -> str:
+    """Return a ranking as text: one line a proxy, its rho drawn from -1 to 1 with the interval around it.
+
+    noise: the row of `Benchmark.noise` for these accuracies; its ceiling, if there is one, stands on top
+    """
+    width = max(len(name) + 2 for name in ("(ceiling)", *(row["proxy"] for row in rows)))
     head = f"{'':>3} {'proxy':<{width}}{'rho':>6}  {'95 %':^14}{'tau':>6}{'|params':>9}"
     head += f"{'n':>6}{'failed':>8}{'unscored':>10}{'ms':>9}"
     lines = [f"{head}  {'-1':<{_BAR // 2}}0{'1':>{_BAR // 2}}"]
+    if noise["ceiling"] is not None:
+        top = {**noise, "rho": noise["ceiling"]}
+        interval = f"[{_number(top['low'])}, {_number(top['high'])}]"
+        apart = " " * 50  # the columns that only a proxy has
+        line = f"{'':>3} {'(ceiling)':<{width}}{_number(top['rho']):>6}  {interval:^14}{apart}{_bar(top)}"
+        lines.append(line.rstrip())
     for row in rows:
         name = row["proxy"] + ("*" if row["control"] else "")
         interval = f"[{_number(row['low'])}, {_number(row['high'])}]"

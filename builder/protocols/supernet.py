@@ -15,6 +15,7 @@ import spaces
 from builder import plan
 from builder.protocols.rows import Ledger, recipe_of, splits_of
 from builder.provenance import Run
+from builder.sanity import write_sanity
 from builder.seeds import derive_seed
 from builder.settings import Settings
 from builder.tasks import Task
@@ -52,6 +53,7 @@ def run(settings: Settings, run: Run) -> None:
             f"accuracy: {len(chosen)} architectures of {settings.space.name} on {settings.task.name}, "
             f"supernet {ledger.recipe}, seed {seed}: {len(todo)} evaluated"
         )
+        write_sanity(run.root, settings.space.name, settings.task.name, "supernet", ledger.recipe, seed)
 
 
 def _supernet(settings: Settings, task: Task, ledger: Ledger) -> Supernet:

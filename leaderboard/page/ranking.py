@@ -99,10 +99,21 @@ def draw(filters: Filters, ranked: pd.DataFrame) -> None:
             + (f", only the {ranked['n'].iloc[0]} architectures scored by all" if filters.shared else "")
         )
         kinds = ranked["control"].map({True: "control", False: "proxy"})
-        chart = charts.intervals(ranked.assign(kind=kinds), picked)
+        noise = reading.noise(filters)
+        top = None if pd.isna(noise["ceiling"]) else noise["ceiling"]
+        chart = charts.intervals(ranked.assign(kind=kinds), picked, top)
         st.altair_chart(chart, width="stretch", key="intervals", on_select=pick)
     table(ranked)
-    st.caption(f"{INTERVAL}  \n{GIVEN_PARAMS}")
+    st.caption(f"{INTERVAL}  \n{GIVEN_PARAMS}" + ("" if top is None else f"  \n{ceiling(noise)}"))
+
+
+def ceiling(noise: pd.Series) -> str:
+    """What the dashed line in the chart is."""
+    return (
+        f"**ceiling**, dashed: about {noise['ceiling']:.2f} [{noise['low']:.2f}, {noise['high']:.2f}] is the "
+        f"rho that even a perfect proxy would reach, since {noise['seeds']} training seeds order the "
+        "architectures differently."
+    )
 
 
 def pick() -> None:

@@ -53,3 +53,31 @@ def test_a_logarithmic_axis_is_offered_for_positive_scores_far_apart(
 )
 def test_counts_are_said_short(count: int, said: str) -> None:
     assert short(count) == said
+
+
+def test_the_ceiling_is_a_line_where_there_is_one() -> None:
+    def fields(chart: dict) -> list[str]:
+        return [layer["encoding"].get("x", {}).get("field") for layer in chart["layer"]]
+
+    assert "ceiling" in fields(charts.intervals(RANKING, None, 0.93).to_dict())
+    assert "ceiling" not in fields(charts.intervals(RANKING, None).to_dict())
+
+
+def test_learning_curves_are_a_line_a_training() -> None:
+    rows = [
+        {
+            "arch_id": name,
+            "protocol": "scratch",
+            "recipe": "alone",
+            "seed": seed,
+            "epoch": e,
+            "accuracy": 0.1 * e,
+        }
+        for name in "ab"
+        for seed in (0, 1)
+        for e in (1, 2, 3)
+    ]
+    chart = charts.learning_curves(pd.DataFrame(rows)).to_dict()
+    (values,) = chart["datasets"].values()
+    assert len({value[chart["encoding"]["detail"]["field"]] for value in values}) == 4
+    assert [chart["encoding"][axis]["field"] for axis in "xy"] == ["epoch", "accuracy"]

@@ -202,6 +202,17 @@ def test_all_proxies_on_the_same_architectures(benchmark: Path, visit: Open) -> 
     assert any("only the 57 architectures scored by all" in caption.value for caption in page.caption)
 
 
+def test_the_ceiling_is_told_where_seeds_tell_it(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark)
+    with Benchmark.open(benchmark) as planted:
+        where = ("digits", "published", "paper", "autoformer-micro", "test")
+        row = planted.noise(*where).to_pylist()[0]
+    told = f"about {row['ceiling']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    assert any(told in caption.value for caption in page.caption)
+    shown = reading.noise(Filters("autoformer-micro", "digits", "published", "paper", "digits"))
+    assert shown["ceiling"] == row["ceiling"]
+
+
 def test_the_scatter_draws_the_architectures_that_count(benchmark: Path, visit: Open) -> None:
     visit(benchmark)
     where = Filters("autoformer-micro", "digits", "scratch", "micro", "digits")

@@ -11,7 +11,7 @@ from tests.proxies.networks import TinyViT, batches
     [
         ("l_swag", "l_swag"),
         ("l_swag[interval=0-9]", "l_swag"),
-        ("l_swag[mean=false,interval=3-7]", "l_swag[interval=3-7,mean=false]"),
+        ("l_swag[interval=3-7,mean=true]", "l_swag[mean=true,interval=3-7]"),
         ("gennas[steps=5]", "gennas"),
         ("w_pca[eta=5e-1]", "w_pca[eta=0.5]"),
     ],
