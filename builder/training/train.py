@@ -20,7 +20,7 @@ from builder.settings import Recipe
 from builder.tasks import Task
 from builder.training.augment import augment
 from builder.training.checkpoint import load_checkpoint, save_checkpoint
-from builder.training.evaluate import SplitImages
+from builder.training.images import SplitImages
 
 # What a training step computes: images and a generator for its own draws to logits.
 Forward = Callable[[Tensor, random.Random], Tensor]
