@@ -18,7 +18,7 @@ from store.write import HOST
 # Spherical images are made a block at a time; 16 fit a core's cache.
 _BLOCK = 16
 
-# Positions in a source to (images, channels, side, side) uint8, and the reasons of those that cannot be decoded.
+# Positions in a source to (images, channels, side, side) uint8, and the reasons of those that are damaged.
 Decode = Callable[[Sequence[int]], tuple[np.ndarray, dict[int, str]]]
 
 

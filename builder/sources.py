@@ -93,7 +93,7 @@ def _from_hub(task: TaskSettings, split: str) -> Source:
             dataset = datasets.load_dataset("parquet", data_files={split: files}, split=split)
     # RuntimeError: a transfer that breaks off, or a data set that is a script.
     except (OSError, ValueError, RuntimeError, HTTPError, datasets.exceptions.DatasetsError) as error:
-        why = reason(error.__cause__ or error)
+        why = reason(error.__cause__ or error).rstrip(".")
         raise BuilderError(
             f"Task '{task.name}': {task.hub} could not be loaded from the hub ({why}). "
             "Give a local copy with task.path=; for a gated data set accept its terms there and set HF_TOKEN."

@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import PIL
-import pyarrow as pa
 import torch
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from builder import spherical
 from builder.cache import Decoded, decode_all, open_cache
 from builder.errors import BuilderError
+from builder.pixels import decode
 from builder.seeds import generator
 from builder.settings import TaskSettings
-from builder.sources import Source, open_source, reason
+from builder.sources import Source, open_source
 from store.write import part_name
 
-# What PIL and the datasets library raise for damaged images; SyntaxError is PIL's for a broken PNG.
-_DAMAGED = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    struct.error,
-    Image.DecompressionBombError,
-    pa.ArrowException,
-)
 _MOST_DAMAGED = 0.01
 # Images up to this many pixels a side are decoded once and kept; a million larger ones fill a disk.
 _KEPT_SIDE = 64
@@ -166,8 +153,8 @@ class Task:
         """Raise BuilderError when more than one in a hundred of a split's images cannot be decoded."""
         if len(damaged) > _MOST_DAMAGED * images:
             raise BuilderError(
-                f"Task '{self.name}': {len(damaged)} of {images} images of {split} cannot be decoded; the first "
-                f"is {damaged[0]}. More than {_MOST_DAMAGED:.0%} is too much: is the copy whole?"
+                f"Task '{self.name}': {len(damaged)} of {images} images of {split} cannot be decoded; the "
+                f"first is {damaged[0]}. More than {_MOST_DAMAGED:.0%} is too much: is the copy whole?"
             )
 
     def _first(self, split: str, order: Tensor, wanted: int) -> tuple[Tensor, Tensor]:
@@ -202,15 +189,12 @@ class Task:
         if name not in self._decoded:
             settings, source, label = self.settings, self._source(name), f"{self.name} {name}"
             shape = (len(source.labels), settings.channels, settings.image_size, settings.image_size)
-
-            def decode(indices: Sequence[int]) -> tuple[np.ndarray, dict[int, str]]:
-                return self._decode(name, indices)
-
+            fill = partial(self._decode, name)
             if self._cache is None:
-                found = decode_all(shape, decode, label)
+                found = decode_all(shape, fill, label)
             else:
                 path = self._cache / f"{part_name(self.name, name, keys=[self._deciding(name)])}.npy"
-                found = open_cache(path, shape, decode, label)
+                found = open_cache(path, shape, fill, label)
             reasons = [f"image {index}: {why}" for index, why in sorted(found.damaged.items())]
             self.report(name, reasons, len(source.labels))
             self._decoded[name] = found
@@ -224,39 +208,7 @@ class Task:
         return json.dumps([self._source(name).identity(), name, shown, PIL.__version__])
 
     def _decode(self, name: str, indices: Sequence[int]) -> tuple[np.ndarray, dict[int, str]]:
-        """Return images of a source's split, and of those that cannot be decoded (left dark) the reasons."""
-        settings, source = self.settings, self._source(name)
-        side = settings.image_size if settings.spherical is None else settings.spherical.source_side
-        pixels = np.zeros((len(indices), settings.channels, side, side), dtype=np.uint8)
-        damaged = {}
-        for row, index in enumerate(indices):
-            try:
-                pixels[row] = _to_pixels(source.image(index), side, settings.channels)
-            except _DAMAGED as error:
-                damaged[index] = reason(error).rstrip(".")
-        return self._on_sphere(pixels, name, indices), damaged
-
-    def _on_sphere(self, pixels: np.ndarray, name: str, indices: Sequence[int]) -> np.ndarray:
-        """Throw images on a sphere, each turned by the rotation of its place in the source, if asked to."""
-        sphere = self.settings.spherical
-        if sphere is None:
-            return pixels
-        turns = [index // sphere.images_per_rotation for index in indices]
-        rotations = torch.stack(
-            [
-                spherical.rotation(generator("spherical", self.name, sphere.seed, name, turn))
-                for turn in turns
-            ]
-        )
-        thrown = spherical.project(
-            torch.from_numpy(pixels), rotations, sphere.bandwidth, sphere.rescale == "joint"
-        )
-        channels = self.settings.channels
-        images = [
-            Image.fromarray((image[0] if channels == 1 else image.permute(1, 2, 0)).numpy())
-            for image in thrown
-        ]
-        return np.stack([_to_pixels(image, self.settings.image_size, channels) for image in images])
+        return decode(self.settings, self._source(name), name, indices)
 
     def _split(self, split: str) -> tuple[str, np.ndarray]:
         """Return the source's name of a split and the positions of its images there."""
@@ -311,18 +263,3 @@ def _carve(labels: np.ndarray, fractions: dict[str, float], order: torch.Generat
             members = members[count:]
         found["train"].append(members)
     return {name: np.sort(np.concatenate(parts)) for name, parts in found.items()}
-
-
-def _to_pixels(image: Image.Image, size: int, channels: int) -> np.ndarray:
-    """Return an image as (channels, size, size) uint8."""
-    if image.mode.startswith("I"):  # 16 bits a pixel, which PIL would cut at 255
-        image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
-    image = image.convert("L" if channels == 1 else "RGB")
-    if image.size != (size, size):
-        scale = size / min(image.size)
-        width, height = (max(size, round(side * scale)) for side in image.size)
-        left, top = (width - size) // 2, (height - size) // 2
-        image = image.resize((width, height), Image.Resampling.BICUBIC).crop(
-            (left, top, left + size, top + size)
-        )
-    return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
