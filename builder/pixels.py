@@ -1,4 +1,4 @@
-"""A source's images as a task shows them: decoded, in its colours and size, on a sphere if it asks for one."""
+"""A source's images as a task shows them: decoded, in its colours and size, on a sphere if it asks so."""
 
 from __future__ import annotations
 
