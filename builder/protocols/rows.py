@@ -15,7 +15,7 @@ from builder.errors import BuilderError
 from builder.provenance import Run, deciding
 from builder.settings import Recipe, Settings
 from builder.tasks import Task
-from builder.training.evaluate import SplitImages
+from builder.training.images import SplitImages
 from spaces import Architecture
 from store.write import part_name, write_part
 

@@ -17,14 +17,15 @@ from builder.provenance import Run
 from builder.seeds import derive_seed
 from builder.settings import Settings
 from builder.tasks import Task
-from builder.training.evaluate import SplitImages, evaluate
+from builder.training.evaluate import evaluate
+from builder.training.images import SplitImages
 from builder.training.train import Training
 from spaces import Architecture
 
 
 def run(settings: Settings, run: Run) -> None:
     """Train every architecture that has no accuracy yet, seed by seed; each is written as it is done."""
-    task, wanted = Task(settings.task), settings.accuracy
+    task, wanted = Task(settings.task, run.root / "cache"), settings.accuracy
     chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
     for seed in wanted.seeds:
         ledger = Ledger(settings, run, seed)

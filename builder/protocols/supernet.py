@@ -19,7 +19,8 @@ from builder.sanity import write_sanity
 from builder.seeds import derive_seed
 from builder.settings import Settings
 from builder.tasks import Task
-from builder.training.evaluate import SplitImages, evaluate
+from builder.training.evaluate import evaluate
+from builder.training.images import SplitImages
 from builder.training.train import Training
 from spaces import Supernet
 
@@ -32,7 +33,7 @@ def run(settings: Settings, run: Run) -> None:
         ledger = Ledger(settings, run, seed)
         todo = ledger.missing(chosen)
         if todo:
-            task = Task(settings.task)
+            task = Task(settings.task, run.root / "cache")
             images = splits_of(task, run)
             supernet = _supernet(settings, task, ledger)
             label = f"inherit {task.name} seed {seed}"

@@ -20,7 +20,7 @@ from builder.settings import Recipe
 from builder.tasks import Task
 from builder.training.augment import Augmentation, augment
 from builder.training.checkpoint import load_checkpoint, save_checkpoint
-from builder.training.evaluate import SplitImages
+from builder.training.images import SplitImages
 
 # What a training step computes: images and a generator for its own draws to logits.
 Forward = Callable[[Tensor, random.Random], Tensor]
@@ -81,27 +81,26 @@ class Training:
         """Train one epoch and return its mean loss."""
         draws = generator("epoch", self.seed, epoch)
         choices = random.Random(derive_seed("choices", self.seed, epoch))
-        device = self.images.pixels.device
-        order = torch.randperm(len(self.images.labels), generator=draws).to(device)
-        batches = order.split(self.recipe.batch_size)
-        total = torch.zeros((), device=device)
-        for step, batch in enumerate(batches):
-            rate = learning_rate(self.recipe, epoch + step / len(batches))
-            total += self._step(batch, rate, draws, choices)
-        loss = float(total) / len(batches)
+        order = torch.randperm(len(self.images), generator=draws)
+        steps = math.ceil(len(order) / self.recipe.batch_size)
+        total = torch.zeros((), device=self.images.labels.device)
+        for step, (pixels, labels) in enumerate(self.images.batches(order, self.recipe.batch_size)):
+            rate = learning_rate(self.recipe, epoch + step / steps)
+            total += self._step(pixels, labels, rate, draws, choices)
+        loss = float(total) / steps
         if not math.isfinite(loss):
             raise TrainingFailed(f"the loss became {loss} in epoch {epoch + 1}; lower the learning rate")
         return loss
 
-    def _step(self, batch: Tensor, rate: float, draws: torch.Generator, choices: random.Random) -> Tensor:
-        """Take one step on the images at these positions, and return the loss."""
+    def _step(
+        self, pixels: Tensor, labels: Tensor, rate: float, draws: torch.Generator, choices: random.Random
+    ) -> Tensor:
+        """Take one step on these images, and return the loss."""
         recipe = self.recipe
-        augmentation = Augmentation(shift=recipe.shift)
-        pixels = augment(self.images.pixels[batch], augmentation, self.task.settings.flip, draws)
+        pixels = augment(pixels, Augmentation(shift=recipe.shift), self.task.settings.flip, draws)
         bfloat16 = recipe.precision == "bfloat16"
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=bfloat16):
             logits = self.forward(self.task.normalise(pixels), choices)
-        labels = self.images.labels[batch]
         loss = functional.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
         self.optimizer.zero_grad()
         loss.backward()

@@ -10,7 +10,7 @@ import spaces
 from builder.errors import BuilderError, TrainingFailed
 from builder.settings import Recipe
 from builder.training.augment import Augmentation, augment
-from builder.training.evaluate import SplitImages
+from builder.training.images import SplitImages
 from builder.training.train import Training, learning_rate
 from tests.builder.test_tasks import task
 
