@@ -81,15 +81,23 @@ def factors(query: Query, wanted: dict[str, Any]) -> pa.Table:
     for about, group in groupby(query(MEASURED, wanted, {}).to_pylist(), lambda row: [row[c] for c in cell]):
         measured = list(group)
         accuracies = np.array([row["accuracy"] for row in measured])
-        genes = [_genes(row["genome"]) | {"params": row["params"]} for row in measured]
+        genes = [genes_of(row["genome"]) | {"params": row["params"]} for row in measured]
         for factor in dict.fromkeys(name for gene in genes for name in gene):
             carriers = [place for place, gene in enumerate(genes) if factor in gene]
             values = [genes[place][factor] for place in carriers]
-            levels = list(_levels(values, accuracies[carriers], banded=factor == "params"))
-            for place, level in enumerate(levels):
-                found = judge(level, levels[:place] + levels[place + 1 :])
+            for found in judged(values, accuracies[carriers], banded=factor == "params"):
                 rows.append({**dict(zip(cell, about, strict=True)), "factor": factor, **found})
     return as_table(rows, FACTORS)
+
+
+def judged(values: list[float | str], accuracies: Real, banded: bool) -> list[dict[str, Any]]:
+    """The rows of one factor, one a level: see `judge`.
+
+    values, accuracies: of each architecture.
+    banded:             cut numbers into bands however few there are, and place them by their logarithm.
+    """
+    levels = list(_levels(values, accuracies, banded))
+    return [judge(level, levels[:place] + levels[place + 1 :]) for place, level in enumerate(levels)]
 
 
 def judge(level: Level, others: list[Level]) -> dict[str, Any]:
@@ -170,7 +178,7 @@ def _short(number: float) -> str:
     return f"{number:.3g}"
 
 
-def _genes(genome: str) -> dict[str, float | str]:
+def genes_of(genome: str) -> dict[str, float | str]:
     """The fields of a genome that can be compared: numbers, words, and lists of numbers by their mean.
 
     A genome is any JSON; one that is a text instead of fields has none.

@@ -52,7 +52,7 @@ def run(settings: Settings, run: Run) -> None:
 
 def _checked(space: Space, accuracies: Accuracies) -> Check:
     architectures = list(accuracies.values)
-    known = factors([a.values for a in architectures], [space.params(a) for a in architectures])
+    known = factors([a.genome for a in architectures], [space.params(a) for a in architectures])
     return check(list(accuracies.values.values()), known)
 
 

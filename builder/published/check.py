@@ -8,33 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from store.factors import genes_of, judged
+from store.statistics import Real
+
 LEAST_ROWS = 50  # below it chance explains too much to tell
-LEAST_ROWS_OF_A_LEVEL = 8
 CHANCE = 0.05
-# Of the 20 published columns measured, the one known to be broken lies at 15.7, the farthest other at 2.8.
-FAR = 6.0
-_TO_SIGMA = 1.4826  # median absolute deviation -> standard deviation of a normal distribution
 
 
 @dataclass(frozen=True)
 class Level:
-    """The rows of one value of a factor, and where they lie.
+    """The networks of one value of a factor, out of line: see `store.Benchmark.factors`.
 
-    median, expected: accuracy of the level, and what the two levels next to it lead to expect (0..1).
-    deviation: how far it lies out of line, in robust standard deviations within a level; 0 if it does not.
+    accuracy, expected: their mean, and what the other values lead to expect (0..1).
+    deviations:         how far beyond, in deviations within the others; None where those do not vary.
     """
 
     factor: str
-    value: float
+    level: str
     rows: int
-    median: float
+    accuracy: float
     expected: float
-    deviation: float
+    deviations: float | None
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Check:
                (0..1).
     together:  the same for all factors at once, linear in each.
     chance:    probability of explaining as much when nothing is explained.
-    farthest:  the level farthest out of line; None where no factor has three levels.
+    farthest:  the level farthest out of line; None where none is.
     """
 
     rows: int
@@ -60,7 +58,7 @@ class Check:
         """Why the column is refused: "out of line", "unexplained", or empty when it passes."""
         if self.rows < LEAST_ROWS or not self.explained:
             return ""
-        if self.farthest is not None and self.farthest.deviation > FAR:
+        if self.farthest is not None:
             return "out of line"
         return "unexplained" if self.chance > CHANCE else ""
 
@@ -74,10 +72,10 @@ class Check:
         best = max(self.explained, key=self.explained.__getitem__)
         if self.refused == "out of line" and self.farthest is not None:
             level = self.farthest
+            beyond = "" if level.deviations is None else f", {level.deviations:.1f} deviations out of line"
             return (
-                f"the {level.rows} networks of {level.factor} {level.value:g} lie at {level.median:.2%}, "
-                f"where the levels beside them lead to expect {level.expected:.2%}: {level.deviation:.1f} "
-                f"robust deviations out of line, at most {FAR:g} allowed"
+                f"the {level.rows} networks of {level.factor} {level.level} lie at {level.accuracy:.2%}, "
+                f"where the others lead to expect {level.expected:.2%}{beyond}"
             )
         together = f"all factors together R2 {self.together:.2f} of the ranks"
         if self.refused:
@@ -88,33 +86,31 @@ class Check:
         return f"{best} explains most of it: R2 {self.explained[best]:.2f}, {together}"
 
 
-def factors(genomes: Sequence[Mapping[str, Any]], params: Sequence[int]) -> dict[str, np.ndarray]:
+def factors(genomes: Sequence[str], params: Sequence[int]) -> dict[str, Real]:
     """Return what is known of networks before any is trained, by name, each (networks,) float64.
 
-    genomes: the values of each genome. A number is a factor; of a list of numbers its mean is.
+    genomes: the genome of each. A number is a factor; of a list of numbers its mean is.
     params:  number of parameters of each network.
 
     Factors that do not vary are left out.
     """
-    found: dict[str, list[float]] = {"params": [float(count) for count in params]}
-    for field in sorted({field for genome in genomes for field in genome}):
-        values = [genome.get(field) for genome in genomes]
-        if all(isinstance(value, int | float) for value in values):
-            found[field] = [float(value) for value in values]  # type: ignore[arg-type]
-        elif all(_numbers(value) for value in values):
-            found[f"mean {field}"] = [float(np.mean(value)) for value in values]  # type: ignore[arg-type]
-    return {name: np.array(values) for name, values in found.items() if len(set(values)) > 1}
+    genes = [genes_of(genome) for genome in genomes]
+    found = {"params": np.array(params, dtype=np.float64)}
+    for field in sorted({field for gene in genes for field in gene}):
+        values = [gene.get(field) for gene in genes]
+        if all(isinstance(value, float) for value in values):
+            found[field] = np.array(values, dtype=np.float64)
+    return {name: values for name, values in found.items() if len(set(values)) > 1}
 
 
-def check(accuracies: Sequence[float], known: Mapping[str, np.ndarray]) -> Check:
+def check(accuracies: Sequence[float], known: Mapping[str, Real]) -> Check:
     """Return what known factors explain of accuracies, and whether a level of one lies out of line.
 
     accuracies: (networks,), 0..1.
     known:      factor -> (networks,), as `factors` makes them.
 
-    Unexplained: the ranks of the accuracies are regressed on the ranks of all factors; when nothing is
-                 explained
-    the share explained follows a beta distribution, which gives `chance`. Out of line: see `Level`.
+    The ranks of the accuracies are regressed on the ranks of all factors; when nothing is explained, the
+    share explained follows a beta distribution, which gives `chance`.
     """
     y = np.asarray(accuracies, dtype=np.float64)
     ranks = stats.rankdata(y)
@@ -122,18 +118,18 @@ def check(accuracies: Sequence[float], known: Mapping[str, np.ndarray]) -> Check
     together, used = _share([stats.rankdata(values) for values in known.values()], ranks)
     free = len(y) - 1 - used
     chance = float(stats.beta.sf(together, used / 2, free / 2)) if used and free > 0 else 1.0
-    levels = [level for name, values in known.items() for level in _levels(name, values, y)]
-    farthest = max(levels, key=lambda level: level.deviation, default=None)
+    levels = [
+        Level(name, row["level"], row["n"], row["accuracy"], row["expected"], row["deviations"])
+        for name, values in known.items()
+        for row in judged(values.tolist(), y, banded=name == "params")
+        if row.get("out_of_line")
+    ]
+    farthest = max(levels, key=lambda level: abs(level.accuracy - level.expected), default=None)
     return Check(len(y), explained, together, chance, farthest)
 
 
-def _numbers(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, int | float) for v in value)
-
-
 def _share(columns: list[np.ndarray], y: np.ndarray) -> tuple[float, int]:
-    """Return the share of y's variance that a linear model of the columns explains, and the columns it
-    used."""
+    """Return the share of y's variance that a linear model of the columns explains, and the columns used."""
     centred = y - y.mean()
     total = float(centred @ centred)
     if not columns or not total:
@@ -142,33 +138,3 @@ def _share(columns: list[np.ndarray], y: np.ndarray) -> tuple[float, int]:
     weights, _, rank, _ = np.linalg.lstsq(design, centred, rcond=None)
     left = centred - design @ weights
     return 1 - float(left @ left) / total, int(rank)
-
-
-def _levels(name: str, values: np.ndarray, y: np.ndarray) -> list[Level]:
-    """Return the levels of a factor that have rows enough; none where fewer than three have.
-
-    A level is as far out of line as it lies both beyond all other levels and off the line through the two
-    nearest of them, in units of the spread within levels. A strong factor alone does not put its last level
-    out of
-    line: there the line goes on.
-    """
-    counted = [value for value in np.unique(values) if (values == value).sum() >= LEAST_ROWS_OF_A_LEVEL]
-    if len(counted) < 3:
-        return []
-    parts = [y[values == value] for value in counted]
-    medians = np.array([np.median(part) for part in parts])
-    spreads = _TO_SIGMA * np.array([np.median(np.abs(part - np.median(part))) for part in parts])
-    found = []
-    for i, value in enumerate(counted):
-        others = np.delete(np.arange(len(counted)), i)
-        near = sorted(others, key=lambda other: abs(counted[other] - value))[:2]
-        (x0, x1), (y0, y1) = np.array(counted)[near], medians[near]
-        expected = y0 + (y1 - y0) * (value - x0) / (x1 - x0)
-        beyond = max(medians[i] - medians[others].max(), medians[others].min() - medians[i], 0.0)
-        off = min(beyond, abs(medians[i] - expected))
-        spread = max(spreads[i], float(np.median(spreads)))
-        deviation = 0.0 if not off else off / spread if spread else np.inf
-        found.append(
-            Level(name, float(value), len(parts[i]), float(medians[i]), float(expected), float(deviation))
-        )
-    return found

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import textwrap
 
-from builder.published.check import CHANCE, FAR, LEAST_ROWS, LEAST_ROWS_OF_A_LEVEL
+from builder.published.check import CHANCE, LEAST_ROWS
 from builder.published.importer import Importer, get, names
+from store.factors import DEVIATIONS, ERRORS
+from store.statistics import FEWEST
 
 _WIDTH = 110
 _INTRODUCTION = f"""\
@@ -33,9 +35,10 @@ number of parameters are known before any network is trained. A column is refuse
 
 - *unexplained*: all of them together explain no more of the accuracies' ranks than chance does (p above
   {CHANCE:g});
-- *out of line*: the networks of one value of a factor lie, by their median, more than {FAR:g} robust standard
-  deviations both beyond those of all other values and off the line through the nearest two. Values of fewer
-  than {LEAST_ROWS_OF_A_LEVEL} networks do not count; three are needed.
+- *out of line*: the mean of the networks of one value of a factor lies more than {DEVIATIONS} standard
+  deviations within the other values, and {ERRORS} standard errors, beyond what the trend of the other values
+  allows (as in `store.Benchmark.factors`). Values of fewer than {FEWEST} networks do not count; three are
+  needed.
 
 A column of fewer than {LEAST_ROWS} rows is not checked. `protocol.published.check=false` imports a refused
 column and says so.

@@ -23,6 +23,7 @@ def test_the_width_that_a_published_supernet_broke_is_warned_of(vitzero, tmp_pat
         "genome.embed_dim": "hidden_dim",
         "where.column": "source_file",
         "where.value": "gt_autoformer.pth",
+        "check": False,
     }
     at = [f"root={tmp_path}", "space=autoformer-tiny", "task=imagenet"]
     code, _, err = vitzero(*published("autoprox_autoformer.parquet", "imagenet_super_acc", **where), *at)

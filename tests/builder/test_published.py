@@ -116,7 +116,7 @@ def networks(count=200, space="autoformer-tiny"):
     """Architectures, and what is known of them."""
     space = spaces.get(space)
     sample = space.sample(count, seed=0)
-    return sample, factors([a.values for a in sample], [space.params(a) for a in sample])
+    return sample, factors([a.genome for a in sample], [space.params(a) for a in sample])
 
 
 def planted(known, noise=0.002, seed=0):
@@ -128,9 +128,9 @@ def planted(known, noise=0.002, seed=0):
 
 def test_factors_are_numbers_of_the_genome_means_of_its_lists_and_parameters():
     _, known = networks(20)
-    assert sorted(known) == ["depth", "embed_dim", "mean mlp_ratio", "mean num_heads", "params"]
-    assert set(known["embed_dim"]) <= {192, 216, 240} and known["mean num_heads"].min() >= 3
-    genomes = [{"ops": "a", "cells": 3, "width": width} for width in (1, 2)]
+    assert sorted(known) == ["depth", "embed_dim", "mlp_ratio", "num_heads", "params"]
+    assert set(known["embed_dim"]) <= {192, 216, 240} and known["num_heads"].min() >= 3
+    genomes = [json.dumps({"ops": "a", "cells": 3, "width": width}) for width in (1, 2)]
     assert sorted(factors(genomes, [7, 9])) == ["params", "width"]  # text is no number, cells do not vary
 
 
@@ -156,10 +156,10 @@ def test_rows_that_slipped_are_unexplained():
 def test_a_level_measured_on_broken_weights_is_out_of_line(level):
     _, known = networks()
     accuracies = planted(known)
-    accuracies[known["embed_dim"] == level] -= 0.04
+    accuracies[known["embed_dim"] == level] -= 0.06
     found = check(accuracies, known)
     assert found.refused == "out of line"
-    assert (found.farthest.factor, found.farthest.value) == ("embed_dim", level)
+    assert (found.farthest.factor, found.farthest.level) == ("embed_dim", str(level))
     assert f"networks of embed_dim {level} lie at" in found.summary
 
 
@@ -168,7 +168,7 @@ def test_a_strong_factor_that_levels_off_is_in_line():
     width = known["embed_dim"]
     accuracies = np.select([width == 320, width == 384], [0.802, 0.812], 0.8145)
     found = check(accuracies + 0.002 * np.random.default_rng(0).standard_normal(400), known)
-    assert found.refused == "" and found.farthest.deviation < 5
+    assert found.refused == "" and found.farthest is None
 
 
 def test_chance_is_what_it_says():
@@ -411,11 +411,9 @@ def test_every_published_column_is_what_its_importer_says_and_is_refused_or_not_
         found, without = by_genome(space, rows, column.key, column.scale, path)
         assert len(found) in counts and without == 0
         assert Accuracies(column.key, "", "", "test", found, 0).sha256 == column.sha256
-        known = factors([a.values for a in found], [space.params(a) for a in found])
+        known = factors([a.genome for a in found], [space.params(a) for a in found])
         checked = check(list(found.values()), known)
         assert checked.refused == column.refused, (column, checked)
-        if column.refused != "out of line":
-            assert checked.farthest.deviation < 4  # the limit of 6 is far from every column that is whole
 
 
 @needs_tables
@@ -424,7 +422,7 @@ def test_the_broken_columns_of_vit_bench_101_are_caught(importing, folders, tmp_
     choice.append(f"protocol.published.path={folders['vit_bench_101']}")
     code, out, err = importing(*choice, "task=imagenet")
     assert code == 2 and "published accuracies" not in out and err.count("\n") == 1
-    assert "(recipe auto-prox-inherited): the 38 networks of embed_dim 240 lie at 71.39%" in err
+    assert "(recipe auto-prox-inherited): the 38 networks of embed_dim 240 lie at 71.34%" in err
     assert "(recipe auto-prox-2-inherited): no known factor explains it" in err
     code, out, _ = importing(*choice, "task=imagenet", "protocol.published.check=false")
     assert code == 0 and out.count("IMPORTED AGAINST ITS CHECK") == 2
