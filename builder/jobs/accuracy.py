@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from builder.errors import BuilderError
-from builder.protocols import published, scratch, supernet
+from builder.protocols import finetune, published, scratch, supernet
 from builder.provenance import Run
 from builder.settings import Settings
 
-PROTOCOLS = {"published": published.run, "scratch": scratch.run, "supernet": supernet.run}
+PROTOCOLS = {
+    "finetune": finetune.run,
+    "published": published.run,
+    "scratch": scratch.run,
+    "supernet": supernet.run,
+}
 
 
 def run(settings: Settings, run: Run) -> None:
