@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from builder.errors import BuilderError
+from builder.training.augment import Augmentation
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -96,17 +97,17 @@ class Recipe:
     weight_decay: float
     warmup_epochs: float
     label_smoothing: float
-    shift: int
     clip_norm: float
     ema: float
     hold: int
     precision: str
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""
         _at_least(1, "protocol.recipe.", epochs=self.epochs, batch_size=self.batch_size, hold=self.hold)
         rates = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
-        _at_least(0, "protocol.recipe.", shift=self.shift, warmup_epochs=self.warmup_epochs, **rates)
+        _at_least(0, "protocol.recipe.", warmup_epochs=self.warmup_epochs, **rates)
         _at_least(0, "protocol.recipe.", label_smoothing=self.label_smoothing, clip_norm=self.clip_norm)
         if self.label_smoothing > 1:
             raise BuilderError(f"protocol.recipe.label_smoothing is {self.label_smoothing}, expected 0 to 1.")

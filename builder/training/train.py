@@ -19,7 +19,7 @@ from builder.interruption import Postponed
 from builder.seeds import derive_seed, generator
 from builder.settings import Recipe
 from builder.tasks import Task
-from builder.training.augment import augment
+from builder.training.augment import augment, mix
 from builder.training.checkpoint import load_checkpoint, save_checkpoint
 from builder.training.images import SplitImages
 
@@ -142,11 +142,14 @@ class Training:
         position = self.position
         draws = generator("step", self.seed, position)
         choices = random.Random(derive_seed("choices", self.seed, position // recipe.hold))
-        pixels = augment(pixels, recipe.shift, self.task.settings.flip, draws)
+        images = augment(pixels, recipe.augmentation, self.task.settings.flip, draws)
+        images, targets = self._mixed(self.task.normalise(images), labels, draws)
         bfloat16 = recipe.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
-            logits = self.forward(self.task.normalise(pixels), choices)
-        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
+            logits = self.forward(images, choices)
+        # Labels are smoothed here, mixed targets are smooth already.
+        smoothing = 0.0 if targets.is_floating_point() else recipe.label_smoothing
+        loss = functional.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
         self.optimizer.zero_grad()
         loss.backward()
         if recipe.clip_norm:
@@ -161,6 +164,13 @@ class Training:
         self.loss += loss.detach()
         self.step += 1
         self.seen += len(labels)
+
+    def _mixed(self, images: Tensor, labels: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return images and what they should be told as: labels, or targets (batch, classes) if mixed."""
+        recipe, classes = self.recipe, self.task.settings.classes
+        if not (recipe.augmentation.mixup or recipe.augmentation.cutmix):
+            return images, labels
+        return mix(images, labels, classes, recipe.augmentation, recipe.label_smoothing, draws)
 
     def _end_epoch(self) -> float:
         """Begin the next epoch and return the mean loss of the one that ended."""

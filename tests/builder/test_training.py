@@ -9,7 +9,7 @@ import torch
 import spaces
 from builder.errors import BuilderError, TrainingFailed
 from builder.settings import Recipe
-from builder.training.augment import augment
+from builder.training.augment import Augmentation, augment
 from builder.training.images import SplitImages
 from builder.training.train import Training, learning_rate
 from tests.builder.test_tasks import task
@@ -22,11 +22,11 @@ RECIPE = Recipe(
     weight_decay=0.05,
     warmup_epochs=1,
     label_smoothing=0.1,
-    shift=1,
     clip_norm=1.0,
     ema=0.9,
     hold=1,
     precision="float32",
+    augmentation=Augmentation(shift=1, operations=1, mixup=0.8, cutmix=1.0, erasing=0.2),
 )
 
 
@@ -37,7 +37,7 @@ def draws(seed=0):
 def test_shift_moves_every_image_by_its_own_offset():
     pixels = torch.zeros(64, 1, 8, 8, dtype=torch.uint8)
     pixels[:, :, 4, 4] = 255
-    moved = augment(pixels, 2, False, draws())
+    moved = augment(pixels, Augmentation(shift=2), False, draws())
     places = [tuple((image[0] == 255).nonzero()[0].tolist()) for image in moved]
     assert (moved == 255).sum() == 64
     assert {row for row, _ in places} == {column for _, column in places} == {2, 3, 4, 5, 6}
@@ -45,11 +45,11 @@ def test_shift_moves_every_image_by_its_own_offset():
 
 def test_flip_mirrors_about_half_and_no_shift_keeps():
     pixels = torch.arange(64, dtype=torch.uint8).view(1, 1, 8, 8).repeat(200, 1, 1, 1)
-    flipped = augment(pixels, 0, True, draws())
+    flipped = augment(pixels, Augmentation(), True, draws())
     mirrored = (flipped == pixels.flip(3)).flatten(1).all(1)
     assert ((flipped == pixels).flatten(1).all(1) ^ mirrored).all()
     assert 60 < mirrored.sum() < 140
-    assert torch.equal(augment(pixels, 0, False, draws()), pixels)
+    assert torch.equal(augment(pixels, Augmentation(), False, draws()), pixels)
 
 
 def test_learning_rate_warms_up_then_falls_to_zero():
