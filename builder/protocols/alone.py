@@ -78,7 +78,7 @@ def train_all(
     for architecture in todo:
         draw = derive_seed(ledger.protocol, architecture.arch_id, task.name, ledger.recipe, seed)
         network = begin(architecture, draw).to(run.device)
-        training = _training(network, task, images, settings, draw, architecture.arch_id if bars else "")
+        training = training_of(network, task, images, settings, draw, architecture.arch_id if bars else "")
         rows = _rows(settings, ledger, architecture, training, splits)
         ledger.write(rows)
         cost = Cost.of(training.seen, training.seconds, run.device)
@@ -88,7 +88,7 @@ def train_all(
         _checkpoint(ledger, architecture).unlink(missing_ok=True)
 
 
-def _training(
+def training_of(
     network: nn.Module, task: Task, images: SplitImages, settings: Settings, draw: int, label: str
 ) -> Training:
     """Return the training of a network alone, not begun."""

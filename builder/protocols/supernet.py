@@ -34,7 +34,7 @@ def run(settings: Settings, run: Run) -> None:
         if todo:
             task = Task(settings.task)
             splits = Splits(settings, task, run.device)
-            supernet = _supernet(settings, task, ledger)
+            supernet = supernet_of(settings, task, ledger)
             with tqdm(total=len(todo), desc=f"inherit {task.name} seed {seed}", unit="arch") as bar:
                 for block in plan.blocks(todo, wanted.block):
                     _inherit(supernet, block, splits, ledger, bar)
@@ -61,11 +61,11 @@ def _inherit(
             ledger.run.spend(splits.take_cost())
 
 
-def _supernet(settings: Settings, task: Task, ledger: Ledger) -> Supernet:
+def supernet_of(settings: Settings, task: Task, ledger: Ledger) -> Supernet:
     """Return the supernet: of the checkpoint asked for, or trained from where its own checkpoint stops."""
     run, path = ledger.run, checkpoint_of(settings)
     if path is not None:
-        return spaces.get(settings.space.name).supernet(**task.shape).load(path).to(run.device)
+        return spaces.get(ledger.space).supernet(**task.shape).load(path).to(run.device)
     supernet, training = training_of(settings, task, ledger)
     if training.run(checkpoint_path(ledger), settings.accuracy.checkpoint_seconds):
         run.spend(Cost.of(training.seen, training.seconds, run.device))
