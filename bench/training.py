@@ -1,10 +1,10 @@
-"""Speed of a supernet's training and of evaluation by inheritance: `python -m bench.training [key=value ...]`.
+"""Speed of training a supernet and of evaluation by inheritance: `python -m bench.training [key=value ...]`.
 
-Any override of the builder's; without one, micro networks on a CPU, and on a GPU autoformer-small at 64 tokens
-in bfloat16. Images are random: shapes decide the speed, pixels do not. Prints images/s, TFLOP/s (two for each
-multiply-accumulate of the drawn architectures; a backward pass is two forward ones) beside what a large matrix
-product reaches on this machine, the share of time spent on waiting for batches, and the seconds to inherit and
-evaluate an architecture on 10,000 images.
+Any override of the builder's; without one, micro networks on a CPU, and on a GPU autoformer-small at 64
+tokens in bfloat16. Images are random: shapes decide the speed, pixels do not. Prints images/s, TFLOP/s (two
+for each multiply-accumulate of the drawn architectures; a backward pass is two forward ones) beside what a
+large matrix product reaches on this machine, the share of time spent on waiting for batches, and the seconds
+to inherit and evaluate an architecture on 10,000 images.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from builder.protocols.rows import precision_of, recipe_of
 from builder.settings import Settings
 from builder.tasks import Task
 from builder.training.evaluate import Evaluation
-from builder.training.images import SplitImages
+from builder.training.images import HeldImages, SplitImages
 from builder.training.train import Training
 
 TEST_IMAGES, NETWORKS = 10_000, 2_000
@@ -108,7 +108,7 @@ def _random_images(shape: dict[str, int], count: int, device: torch.device) -> S
     draws = torch.Generator().manual_seed(0)
     side = shape["image_size"]
     pixels = torch.randint(256, (count, shape["channels"], side, side), dtype=torch.uint8, generator=draws)
-    return SplitImages(
+    return HeldImages(
         pixels.to(device), torch.randint(shape["classes"], (count,), generator=draws).to(device)
     )
 

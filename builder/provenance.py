@@ -123,7 +123,13 @@ class Run:
 def deciding(task: TaskSettings) -> dict[str, Any]:
     """Return what of a task decides numbers: all but its description and where a copy of its images lies."""
     apart = ("title", "licence", "citation", "path", "columns")
-    return {name: value for name, value in asdict(task).items() if name not in apart}
+    # Older than these are ids of recipes and rows: a task that does not use them keeps its own.
+    later = ("hub_config", "hub_files", "spherical")
+    return {
+        name: value
+        for name, value in asdict(task).items()
+        if name not in apart and not (name in later and value is None)
+    }
 
 
 def _commit() -> str | None:

@@ -41,8 +41,39 @@ class Splits:
 
 
 @dataclass
+class SphericalSettings:
+    """How images are thrown on a sphere and turned; `builder/spherical.py` does it.
+
+    bandwidth:           half the rows and columns of the images that come out.
+    source_side:         pixels a side of the images that go in; others are scaled to it.
+    images_per_rotation: how many images in a row of the source share one rotation.
+    rescale:             stretch to 0..255 every `channel` by its own range, or all by their `joint` one.
+    seed:                of the rotations.
+    """
+
+    bandwidth: int = 30
+    source_side: int = 32
+    images_per_rotation: int = 1
+    rescale: str = "channel"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no run can use."""
+        sizes = {"bandwidth": self.bandwidth, "source_side": self.source_side}
+        _at_least(1, "task.spherical.", images_per_rotation=self.images_per_rotation, **sizes)
+        if self.rescale not in ("channel", "joint"):
+            raise BuilderError(f"task.spherical.rescale is '{self.rescale}', expected channel or joint.")
+
+
+@dataclass
 class TaskSettings:
-    """A data set with a target: where its images come from, how they are cut and shown to a network."""
+    """A data set with a target: where its images come from, how they are cut and shown to a network.
+
+    hub, hub_config, revision: a data set of the hub, its configuration, and the commit to load; no revision:
+                               the newest, whose hash is then printed.
+    hub_files:                 a pattern of its Parquet files with {split} in it, where they lie beside others
+                               that are no part of the task.
+    """
 
     name: str
     title: str
@@ -55,6 +86,8 @@ class TaskSettings:
     licence: str
     citation: str
     hub: str | None = None
+    hub_config: str | None = None
+    hub_files: str | None = None
     revision: str | None = None
     builtin: str | None = None
     path: str | None = None
@@ -64,6 +97,7 @@ class TaskSettings:
     validation_fraction: float = 0.1
     test_fraction: float = 0.0
     flip: bool = True
+    spherical: SphericalSettings | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""

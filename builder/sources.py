@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,21 @@ from PIL import Image
 from builder.errors import BuilderError
 from builder.settings import TaskSettings
 
-_SPLIT_WORDS = ("train", "validation", "test")
+_SPLIT_WORDS = ("train", "validation", "valid", "test")
 
 
 class Source:
     """One split of a data set as its origin has it.
 
-    labels: (images,) int64, all at once.
-    image:  index -> decoded image, one by one.
+    labels:   (images,) int64, all at once.
+    image:    index -> decoded image, one by one; workers of other processes call it too.
+    identity: what tells these images from others: the hub's commit, or files with their sizes and times.
     """
 
-    def __init__(self, labels: np.ndarray, image: Callable[[int], Image.Image]) -> None:
-        self.labels = labels
-        self.image = image
+    def __init__(
+        self, labels: np.ndarray, image: Callable[[int], Image.Image], identity: Callable[[], str]
+    ) -> None:
+        self.labels, self.image, self.identity = labels, image, identity
 
 
 def open_source(task: TaskSettings, split: str) -> Source:
@@ -69,7 +72,12 @@ def _builtin(task: TaskSettings, split: str) -> Source:
         raise _no_split(task, "digits", split, ["all"])
     data = load_digits()
     grey = np.rint(data.images * (255 / 16)).astype(np.uint8)  # (images, 8, 8); stored as 0..16
-    return Source(_labels(task, data.target, "digits"), lambda index: Image.fromarray(grey[index]))
+    labels = _labels(task, data.target, "digits")
+    return Source(labels, partial(_grey_image, grey), partial(str, "builtin digits"))
+
+
+def _grey_image(images: np.ndarray, index: int) -> Image.Image:
+    return Image.fromarray(images[index])
 
 
 def _from_hub(task: TaskSettings, split: str) -> Source:
@@ -77,15 +85,31 @@ def _from_hub(task: TaskSettings, split: str) -> Source:
     from huggingface_hub.errors import HTTPError
 
     try:
-        dataset = datasets.load_dataset(task.hub, revision=task.revision, split=split)
+        revision = task.revision or _newest(task.name, str(task.hub))
+        if task.hub_files is None:
+            dataset = datasets.load_dataset(task.hub, task.hub_config, revision=revision, split=split)
+        else:
+            files = f"hf://datasets/{task.hub}@{revision}/{task.hub_files.format(split=split)}"
+            dataset = datasets.load_dataset("parquet", data_files={split: files}, split=split)
     # RuntimeError: a transfer that breaks off, or a data set that is a script.
     except (OSError, ValueError, RuntimeError, HTTPError, datasets.exceptions.DatasetsError) as error:
+        why = reason(error.__cause__ or error).rstrip(".")
         raise BuilderError(
-            f"Task '{task.name}': {task.hub} could not be loaded from the hub "
-            f"({reason(error.__cause__ or error)}). "
+            f"Task '{task.name}': {task.hub} could not be loaded from the hub ({why}). "
             "Give a local copy with task.path=; for a gated data set accept its terms there and set HF_TOKEN."
         ) from None
-    return _from_dataset(task, dataset, f"hub {task.hub}")
+    identity = f"hub {task.hub} {task.hub_config} {task.hub_files} {revision}"
+    return _from_dataset(task, dataset, f"hub {task.hub}", partial(str, identity))
+
+
+@cache
+def _newest(task: str, hub: str) -> str:
+    """Return the commit that the hub has now, the same for every split, and say how to stay with it."""
+    from huggingface_hub import HfApi
+
+    commit = str(HfApi().dataset_info(hub).sha)
+    print(f"{task}: {hub} is not pinned; loading its newest commit. Pin it: task.revision={commit}")
+    return commit
 
 
 def _from_path(task: TaskSettings, split: str) -> Source:
@@ -116,7 +140,7 @@ def _from_path(task: TaskSettings, split: str) -> Source:
         if split not in found:
             raise _no_split(task, path, split, sorted(set(found.tolist())))
         dataset = dataset.select(np.flatnonzero(found == split))
-    return _from_dataset(task, dataset, str(path))
+    return _from_dataset(task, dataset, str(path), partial(_states, files))
 
 
 def _from_folder(task: TaskSettings, path: Path, split: str) -> Source:
@@ -128,7 +152,17 @@ def _from_folder(task: TaskSettings, path: Path, split: str) -> Source:
             f"Task '{task.name}': the images in {path} are in no classes. "
             f"Expected a folder for each of at least two: {path}/{split}/<class>/<image>."
         )
-    return _from_dataset(task, folders[split], str(path))
+    return _from_dataset(task, folders[split], str(path), partial(_folder_states, path))
+
+
+def _folder_states(path: Path) -> str:
+    return _states(sorted(path.rglob("*")))
+
+
+def _states(files: Sequence[Path]) -> str:
+    """Return what changes when a file does."""
+    states = [(file.resolve(), file.stat()) for file in files]
+    return "\n".join(f"{path} {state.st_size} {state.st_mtime_ns}" for path, state in states)
 
 
 def _load(task: TaskSettings, path: Path, kind: str, **options: Any) -> Any:
@@ -193,7 +227,7 @@ def _files_of_split(task: TaskSettings, files: list[Path], split: str) -> list[P
     raise _no_split(task, files[0].parent, split, known)
 
 
-def _from_dataset(task: TaskSettings, dataset: Any, where: str) -> Source:
+def _from_dataset(task: TaskSettings, dataset: Any, where: str, identity: Callable[[], str]) -> Source:
     import datasets
 
     image, label = task.columns.image, task.columns.label
@@ -217,7 +251,14 @@ def _from_dataset(task: TaskSettings, dataset: Any, where: str) -> Source:
             f"Task '{task.name}': column '{label}' of {where} holds {kind}, not class numbers."
         )
     dataset = dataset.cast_column(image, datasets.Image())
-    return Source(_labels(task, dataset[label][:], where), lambda index: dataset[index][image])
+    return Source(_labels(task, dataset[label][:], where), partial(_image_of, dataset, image), identity)
+
+
+def _image_of(dataset: Any, column: str, index: int) -> Image.Image:
+    image = dataset[index][column]
+    if image is None:
+        raise ValueError("it is missing")
+    return image
 
 
 def _holds_images(feature: Any) -> bool:

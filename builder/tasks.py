@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from functools import cached_property
+from dataclasses import asdict
+from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
+import PIL
 import torch
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from builder.cache import Decoded, decode_all, open_cache
 from builder.errors import BuilderError
+from builder.pixels import decode
 from builder.seeds import generator
 from builder.settings import TaskSettings
-from builder.sources import Source, open_source, reason
+from builder.sources import Source, open_source
+from store.write import part_name
 
-# What PIL and the datasets library raise for damaged images; SyntaxError is PIL's for a broken PNG.
-_DAMAGED = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, pa.ArrowException)
+_MOST_DAMAGED = 0.01
+# Images up to this many pixels a side are decoded once and kept; a million larger ones fill a disk.
+_KEPT_SIDE = 64
 
 
 class Task:
     """A data set with a target, ready for networks.
 
     settings: where the images come from and how they are shown; see `conf/task/`.
+    cache:    a folder for decoded copies of small images; none: they are kept in memory.
 
     Train, validation and test are disjoint, and the same on every machine. Validation is carved from the
     source's training images, class by class, in an order drawn from `split_seed`; so is test where the source
-    has none.
+    has none. Images that cannot be decoded are left out of the splits after that, counted and reported; more
+    than one in a hundred is a BuilderError. Small images are all decoded when their first split is asked for,
+    so it is known then; of large ones it comes out as they are read.
     """
 
-    def __init__(self, settings: TaskSettings) -> None:
+    def __init__(self, settings: TaskSettings, cache: Path | None = None) -> None:
         if settings.splits.train == settings.splits.test:
             raise BuilderError(
                 f"Task '{settings.name}': train and test are the same split '{settings.splits.train}'. "
@@ -39,7 +48,11 @@ class Task:
             )
         self.settings = settings
         self.name = settings.name
+        self.small = settings.image_size <= _KEPT_SIDE
+        self._cache = cache
         self._sources: dict[str, Source] = {}
+        self._moments: dict[torch.device, Tensor] = {}
+        self._decoded: dict[str, Decoded] = {}
 
     @property
     def shape(self) -> dict[str, int]:
@@ -49,8 +62,8 @@ class Task:
 
     def labels(self, split: str) -> Tensor:
         """Return the labels of a split, (images,) int64; raises BuilderError when it has no images."""
-        source, kept = self._split(split)
-        return torch.from_numpy(source.labels[kept])
+        name, kept = self._split(split)
+        return torch.from_numpy(self._source(name).labels[kept])
 
     def pixels(self, split: str, indices: Sequence[int] | None = None) -> Tensor:
         """Return images of a split as they are stored, (images, channels, side, side) uint8.
@@ -59,21 +72,39 @@ class Task:
         indices: positions within the split; default all of it.
 
         An image of another size is scaled by its shorter side and cut at the centre; one of another colour
-        mode is converted. Raises BuilderError, naming the image, when one cannot be decoded, and when the
-        split has none.
+        mode is converted. Raises BuilderError, naming the image, when a large one cannot be decoded, and when
+        the split has none.
         """
-        source, kept = self._split(split)
+        name, kept = self._split(split)
         chosen = kept if indices is None else kept[np.asarray(indices, dtype=np.int64)]
-        size, channels = self.settings.image_size, self.settings.channels
-        out = torch.empty((len(chosen), channels, size, size), dtype=torch.uint8)
-        for row, index in enumerate(tqdm(chosen, f"decode {self.name} {split}", delay=2, leave=False)):
-            out[row] = _to_pixels(self._decode(source, int(index)), size, channels)
-        return out
+        if self.small:
+            return torch.from_numpy(self._all(name).pixels[chosen])
+        found = []
+        for index in tqdm(chosen.tolist(), f"decode {self.name} {split}", delay=2, leave=False):
+            pixels, damaged = self._decode(name, [index])
+            if damaged:
+                raise BuilderError(
+                    f"Task '{self.name}': image {index} of '{name}' cannot be decoded: {damaged[index]}."
+                )
+            found.append(torch.from_numpy(pixels))
+        return torch.cat(found)
+
+    def read(self, split: str, index: int) -> Tensor | str:
+        """Return one image of a split as `pixels` does, or why it cannot be decoded, with its place."""
+        name, kept = self._split(split)
+        place = int(kept[index])
+        if self.small:
+            return torch.from_numpy(self._all(name).pixels[place].copy())
+        pixels, damaged = self._decode(name, [place])
+        return f"image {place}: {damaged[place]}" if damaged else torch.from_numpy(pixels[0])
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Return float32 images of uint8 pixels: scaled to 0..1, less mean, over deviation, by channel."""
-        mean, std = (torch.tensor(v, device=pixels.device) for v in (self.settings.mean, self.settings.std))
-        return (pixels.float() / 255 - mean.view(-1, 1, 1)) / std.view(-1, 1, 1)
+        if pixels.device not in self._moments:  # made once: carrying them to a GPU waits for it
+            moments = torch.tensor([self.settings.mean, self.settings.std])
+            self._moments[pixels.device] = moments.view(2, -1, 1, 1).to(pixels.device)
+        mean, std = self._moments[pixels.device]
+        return (pixels.float() / 255 - mean) / std
 
     def batches(self, count: int, batch_size: int, seed: int) -> list[tuple[Tensor, Tensor]]:
         """Draw mini-batches of training images, without an image in two of them.
@@ -93,31 +124,108 @@ class Task:
                 f"Task '{self.name}' has {len(labels)} training images, but {count} batches of {batch_size} "
                 f"need {wanted}. Lower score.batch_size."
             )
-        order = torch.randperm(len(labels), generator=generator("batches", self.name, seed))[:wanted]
-        images = self.normalise(self.pixels("train", order.tolist()))
-        return list(zip(images.split(batch_size), labels[order].split(batch_size), strict=True))
+        order = torch.randperm(len(labels), generator=generator("batches", self.name, seed))
+        chosen, images = self._first("train", order, wanted)
+        images = self.normalise(images)
+        return list(zip(images.split(batch_size), labels[chosen].split(batch_size), strict=True))
 
-    def _decode(self, source: Source, index: int) -> Image.Image:
-        try:
-            image = source.image(index)
-        except _DAMAGED as error:
+    def refuse_missing_classes(self) -> None:
+        """Raise BuilderError when a class has no image to train on: its accuracy would mean nothing."""
+        counts = torch.bincount(self.labels("train"), minlength=self.settings.classes)
+        missing = (counts == 0).nonzero().flatten().tolist()
+        if missing:
             raise BuilderError(
-                f"Task '{self.name}': image {index} of its source is not one: {reason(error)}"
-            ) from None
-        if image is None:
-            raise BuilderError(f"Task '{self.name}': image {index} of its source is missing.")
-        return image
+                f"Task '{self.name}': class {missing[0]} has no training image ({len(missing)} of "
+                f"{self.settings.classes} classes have none). Is the copy whole, and task.classes= right?"
+            )
 
-    def _split(self, split: str) -> tuple[Source, np.ndarray]:
-        """Return a split's source and the positions of its images there."""
+    def report(self, split: str, damaged: Sequence[str], images: int) -> None:
+        """Print how many images of a split are left out, if any are.
+
+        damaged: what is wrong, one text an image, beginning with which it is. images: that there are in all.
+
+        Raises BuilderError as `refuse_damage` does.
+        """
+        self.refuse_damage(split, damaged, images)
+        if damaged:
+            print(
+                f"{self.name} {split}: {len(damaged)} of {images} images cannot be decoded and are left out; "
+                f"the first is {damaged[0]}"
+            )
+
+    def refuse_damage(self, split: str, damaged: Sequence[str], images: int) -> None:
+        """Raise BuilderError when more than one in a hundred of a split's images cannot be decoded."""
+        if len(damaged) > _MOST_DAMAGED * images:
+            raise BuilderError(
+                f"Task '{self.name}': {len(damaged)} of {images} images of {split} cannot be decoded; the "
+                f"first is {damaged[0]}. More than {_MOST_DAMAGED:.0%} is too much: is the copy whole?"
+            )
+
+    def _first(self, split: str, order: Tensor, wanted: int) -> tuple[Tensor, Tensor]:
+        """Return the first images of an order that can be decoded: their positions and their pixels."""
+        if self.small:
+            return order[:wanted], self.pixels(split, order[:wanted].tolist())
+        chosen: list[int] = []
+        pixels: list[Tensor] = []
+        damaged: list[str] = []
+        bar = tqdm(total=wanted, desc=f"decode {self.name} {split}", delay=2, leave=False)
+        for index in order.tolist():
+            if len(chosen) == wanted:
+                break
+            image = self.read(split, index)
+            if isinstance(image, str):
+                damaged.append(image)
+                continue
+            chosen.append(index)
+            pixels.append(image)
+            bar.update()
+        bar.close()
+        self.report(split, damaged, len(order))
+        if len(chosen) < wanted:
+            raise BuilderError(
+                f"Task '{self.name}': only {len(chosen)} of the {wanted} images needed can be decoded. "
+                "Lower score.batch_size."
+            )
+        return torch.tensor(chosen), torch.stack(pixels)
+
+    def _all(self, name: str) -> Decoded:
+        """Return the images of a source's split, decoded once."""
+        if name not in self._decoded:
+            settings, source, label = self.settings, self._source(name), f"{self.name} {name}"
+            shape = (len(source.labels), settings.channels, settings.image_size, settings.image_size)
+            fill = partial(self._decode, name)
+            if self._cache is None:
+                found = decode_all(shape, fill, label)
+            else:
+                path = self._cache / f"{part_name(self.name, name, keys=[self._deciding(name)])}.npy"
+                found = open_cache(path, shape, fill, label)
+            reasons = [f"image {index}: {why}" for index, why in sorted(found.damaged.items())]
+            self.report(name, reasons, len(source.labels))
+            self._decoded[name] = found
+        return self._decoded[name]
+
+    def _deciding(self, name: str) -> str:
+        """Return all that decides the pixels of a source's split."""
+        settings = self.settings
+        sphere = None if settings.spherical is None else asdict(settings.spherical)
+        shown = (settings.image_size, settings.channels, asdict(settings.columns), sphere)
+        return json.dumps([self._source(name).identity(), name, shown, PIL.__version__])
+
+    def _decode(self, name: str, indices: Sequence[int]) -> tuple[np.ndarray, dict[int, str]]:
+        return decode(self.settings, self._source(name), name, indices)
+
+    def _split(self, split: str) -> tuple[str, np.ndarray]:
+        """Return the source's name of a split and the positions of its images there."""
         splits = self.settings.splits
         if split == "test" and splits.test is not None:
-            source = self._source(splits.test)
-            return source, np.arange(len(source.labels))
-        kept = self._carved[split]
-        if not len(kept):
-            raise self._no_images(split)
-        return self._source(splits.train), kept
+            name, kept = splits.test, np.arange(len(self._source(splits.test).labels))
+        else:
+            name, kept = splits.train, self._carved[split]
+            if not len(kept):
+                raise self._no_images(split)
+        if not self.small or not self._all(name).damaged:
+            return name, kept
+        return name, kept[~np.isin(kept, list(self._all(name).damaged))]
 
     def _no_images(self, split: str) -> BuilderError:
         """Return the error for a split that nothing was carved for."""
@@ -159,17 +267,3 @@ def _carve(labels: np.ndarray, fractions: dict[str, float], order: torch.Generat
             members = members[count:]
         found["train"].append(members)
     return {name: np.sort(np.concatenate(parts)) for name, parts in found.items()}
-
-
-def _to_pixels(image: Image.Image, size: int, channels: int) -> Tensor:
-    """Return an image as (channels, size, size) uint8."""
-    image = image.convert("L" if channels == 1 else "RGB")
-    if image.size != (size, size):
-        scale = size / min(image.size)
-        width, height = (max(size, round(side * scale)) for side in image.size)
-        left, top = (width - size) // 2, (height - size) // 2
-        image = image.resize((width, height), Image.Resampling.BICUBIC).crop(
-            (left, top, left + size, top + size)
-        )
-    array = np.asarray(image).reshape(size, size, channels)
-    return torch.from_numpy(array.copy()).permute(2, 0, 1)

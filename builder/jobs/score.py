@@ -31,7 +31,7 @@ def run(settings: Settings, run: Run) -> None:
     """
     names = proxies.resolve(settings.proxies.names)
     needed = proxies.batches_needed(names)
-    task, wanted = Task(settings.task), settings.score
+    task, wanted = Task(settings.task, run.root / "cache"), settings.score
     chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
     for seed in wanted.seeds:
         _refuse_to_mix(settings, run, seed)

@@ -72,7 +72,7 @@ def train_all(
     bars: bool = True,
 ) -> None:
     """Train these architectures one after another; each one's rows are written before it is reported."""
-    ledger, task = Ledger(settings, run, seed), Task(settings.task)
+    ledger, task = Ledger(settings, run, seed), Task(settings.task, run.root / "cache")
     splits, images = Splits(settings, task, run.device), SplitImages.of(task, "train", run.device)
     begin = beginning(settings, task)
     for architecture in todo:

@@ -122,6 +122,7 @@ def _measured(settings: Settings, missing: dict[Ledger, list[Architecture]]) -> 
     """Measure steps and evaluations of the median architecture; of a supernet, steps of drawn ones."""
     todo = [architecture for found in missing.values() for architecture in found]
     ledgers = [ledger for ledger, found in missing.items() if found]
+    # Without a folder for decoded images: a dry run writes nothing.
     task, device = Task(settings.task), ledgers[0].run.device
     median = sorted(todo, key=spaces.get(settings.space.name).params)[len(todo) // 2]
     splits = Splits(settings, task, device)

@@ -32,7 +32,7 @@ def run(settings: Settings, run: Run) -> None:
         ledger = Ledger(settings, run, seed)
         todo = ledger.missing(chosen)
         if todo:
-            task = Task(settings.task)
+            task = Task(settings.task, run.root / "cache")
             splits = Splits(settings, task, run.device)
             supernet = supernet_of(settings, task, ledger)
             with tqdm(total=len(todo), desc=f"inherit {task.name} seed {seed}", unit="arch") as bar:

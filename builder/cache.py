@@ -1,0 +1,121 @@
+"""Decoded images kept as one memory-mapped file: built once, checksummed, built anew when damaged."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from store.write import HOST
+
+# Spherical images are made a block at a time; 16 fit a core's cache.
+_BLOCK = 16
+
+# Positions in a source to (images, channels, side, side) uint8, and the reasons of those that are damaged.
+Decode = Callable[[Sequence[int]], tuple[np.ndarray, dict[int, str]]]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A source's images: pixels (images, channels, side, side) uint8, zeros where `damaged` says why."""
+
+    pixels: np.ndarray
+    damaged: dict[int, str]
+
+
+def decode_all(shape: Sequence[int], decode: Decode, label: str) -> Decoded:
+    """Decode every image of a source into memory; shape: (images, channels, side, side)."""
+    pixels = np.zeros(shape, dtype=np.uint8)
+    return Decoded(pixels, _fill(pixels, decode, label))
+
+
+def open_cache(path: Path, shape: Sequence[int], decode: Decode, label: str) -> Decoded:
+    """Open the decoded copy of a source, or build it.
+
+    path:   of the copy, named after all that decides its pixels; its checksum and its list of damaged images
+            lie beside it, as `.json`.
+    shape:  (images, channels, side, side).
+    decode: what it is built with.
+    label:  beside the progress bar and in what is said about a damaged copy.
+
+    The copy is checked once by every process that opens it.
+    """
+    beside = path.with_suffix(".json")
+    if beside.exists():
+        found = _opened(path, beside, shape)
+        if found is not None:
+            return found
+        print(f"{label}: the decoded copy {path} is damaged and is built anew")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside.unlink(missing_ok=True)  # what describes the copy must never be older than it
+    damaged = _build(path, shape, decode, label)
+    content = {"sha256": _sha256(*_state(path)), "damaged": list(damaged.items())}
+    _write(beside, lambda temporary: temporary.write_text(json.dumps(content)))
+    return Decoded(np.load(path, mmap_mode="r"), damaged)
+
+
+def _opened(path: Path, beside: Path, shape: Sequence[int]) -> Decoded | None:
+    """Return the copy, None if it is not whole."""
+    try:
+        content = json.loads(beside.read_text())
+        if _sha256(*_state(path)) != content["sha256"]:
+            return None
+        pixels = np.load(path, mmap_mode="r")
+        damaged = {int(index): str(reason) for index, reason in content["damaged"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Decoded(pixels, damaged) if pixels.shape == tuple(shape) else None
+
+
+def _build(path: Path, shape: Sequence[int], decode: Decode, label: str) -> dict[int, str]:
+    damaged = {}
+
+    def write(temporary: Path) -> None:
+        pixels = np.lib.format.open_memmap(temporary, "w+", np.uint8, tuple(shape))
+        damaged.update(_fill(pixels, decode, label))
+        pixels.flush()
+
+    _write(path, write)
+    return damaged
+
+
+def _fill(pixels: np.ndarray, decode: Decode, label: str) -> dict[int, str]:
+    damaged = {}
+    with tqdm(total=len(pixels), desc=f"decode {label}", unit="image", delay=2, leave=False) as bar:
+        for start in range(0, len(pixels), _BLOCK):
+            block = range(start, min(start + _BLOCK, len(pixels)))
+            pixels[block.start : block.stop], reasons = decode(block)
+            damaged.update(reasons)
+            bar.update(len(block))
+    return damaged
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under a temporary name, force it to disk, and give it its name."""
+    temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _state(path: Path) -> tuple[Path, int, int]:
+    status = path.stat()
+    return path, status.st_size, status.st_mtime_ns
+
+
+@functools.cache
+def _sha256(path: Path, size: int, changed: int) -> str:
+    """Return a file's checksum; once a process, as long as its size and its time of change stay."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
