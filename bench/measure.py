@@ -61,9 +61,11 @@ def measured_seconds(
     return time.perf_counter() - started, scores
 
 
-def peak_flops(device: torch.device, side: int = 4096, repeats: int = 3) -> float:
-    """Return the floating-point operations a second of a large float32 matrix product, the best of some."""
-    left, right = torch.ones(side, side, device=device), torch.ones(side, side, device=device)
+def peak_flops(
+    device: torch.device, side: int = 4096, repeats: int = 3, dtype: torch.dtype = torch.float32
+) -> float:
+    """Return the floating-point operations a second of a large matrix product, the best of some."""
+    left, right = (torch.ones(side, side, device=device, dtype=dtype) for _ in range(2))
     seconds = []
     for _ in range(repeats + 1):
         _wait(device)

@@ -14,7 +14,6 @@ from dataclasses import is_dataclass
 from typing import Any, get_args, get_type_hints
 
 import hydra
-import torch
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -22,9 +21,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 import proxies
 import spaces
+from builder.device import open_device
 from builder.errors import BuilderError
+from builder.interruption import Terminated, terminable
 from builder.jobs import accuracy, noise, rank, sample, score
-from builder.memory import keep_freed_memory
 from builder.provenance import Run
 from builder.settings import Settings
 from store import StoreError
@@ -57,11 +57,15 @@ def main() -> None:
             raise BuilderError("One command is one run. For several, give a list: score.seeds=[0,1,2].")
         config = _compose(overrides if flags else sys.argv[1:])
         if not flags:
-            build(config)
+            with terminable():
+                build(config)
         else:
             hydra.main(version_base="1.3", config_path="pkg://conf", config_name="build")(build)()
     except KeyboardInterrupt:
         sys.exit("Interrupted. The same command goes on from here.")
+    except Terminated:
+        print("Terminated. The same command goes on from here.", file=sys.stderr)
+        raise
     except _USER_MISTAKES as error:
         if os.environ.get("VITZERO_DEBUG") == "1":
             traceback.print_exc()
@@ -83,16 +87,13 @@ def _compose(overrides: list[str]) -> DictConfig:
 def build(config: DictConfig) -> None:
     """Run a composed configuration's jobs one after another, each a run of its own."""
     settings = checked(config)
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
-    keep_freed_memory()
-    device = _device(settings.device)
+    device = open_device(settings)
     for job in settings.jobs:
         if job not in JOBS:
             raise BuilderError(f"Unknown job '{job}'. Known: {', '.join(JOBS)}.")
     for job in settings.jobs:
         run = Run(job, settings, device)
-        if job in ("rank", "noise"):  # they only read
+        if job in ("rank", "noise") or settings.dry_run:  # they only read
             JOBS[job](settings, run)
             continue
         with run:
@@ -143,20 +144,3 @@ def _keys(settings: Any, prefix: str = "") -> list[str]:
         below = [part for part in (kind, *get_args(kind)) if is_dataclass(part)]
         found += _keys(below[0], f"{prefix}{name}.") if below else [f"{prefix}{name}"]
     return found
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise BuilderError(f"Unknown device '{name}'. Expected auto, cpu, cuda or cuda:1.") from None
-    if device.type not in ("cpu", "cuda"):
-        raise BuilderError(f"Unknown device '{name}'. Expected auto, cpu, cuda or cuda:1.")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        count = torch.cuda.device_count()
-        raise BuilderError(
-            f"device={name}, but torch sees {count} CUDA devices. Use device=auto or device=cpu."
-        )
-    return device

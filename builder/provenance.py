@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -22,8 +22,30 @@ from store.write import clean_temporary
 _PACKAGES = ("vit-zero-bench", "torch", "numpy", "scipy", "pyarrow", "duckdb", "datasets", "pillow")
 
 
+@dataclass
+class Cost:
+    """What trainings and evaluations took: images shown, seconds, and the most memory on the device."""
+
+    images: int = 0
+    seconds: float = 0.0
+    peak_bytes: int | None = None
+
+    def add(self, other: Cost) -> None:
+        """Add what more work took."""
+        self.images += other.images
+        self.seconds += other.seconds
+        peaks = [cost.peak_bytes for cost in (self, other) if cost.peak_bytes is not None]
+        self.peak_bytes = max(peaks, default=None)
+
+    @staticmethod
+    def of(images: int, seconds: float, device: torch.device) -> Cost:
+        """Return what work of this process took."""
+        peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+        return Cost(images, seconds, peak)
+
+
 class Run:
-    """A job at work: its row in `runs` is written when it begins and again when it ends.
+    """A job at work: its row in `runs` is written when it begins, as it spends, and when it ends.
 
     job:      the job's name.
     settings: all it is told.
@@ -37,6 +59,7 @@ class Run:
         config = {name: value for name, value in asdict(settings).items() if name not in ("jobs", "root")}
         self.root = Path(settings.root)
         self.device = device
+        self.cost = Cost()
         self._row: dict[str, Any] = {
             "job": job,
             "config": json.dumps(config, sort_keys=True),
@@ -52,14 +75,23 @@ class Run:
         self.id = hashlib.blake2b(text.encode()).hexdigest()[:16]
 
     def __enter__(self) -> Run:
-        """Write the row of a run that has begun; one that goes on keeps when it first began.
+        """Write the row of a run that has begun; one that goes on keeps its first start and what it spent.
 
         What killed runs of this machine left half written is removed.
         """
         clean_temporary(self.root)
-        self._started = self._first_start() or datetime.now(UTC)
+        before = self._before()
+        self._started = before.pop("started", None) or datetime.now(UTC)
+        self.cost = Cost(before.get("images") or 0, before.get("seconds") or 0.0, before.get("peak_bytes"))
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
         self._write("running", None)
         return self
+
+    def spend(self, cost: Cost) -> None:
+        """Record what a training or evaluations took."""
+        self.cost.add(cost)
+        self._write("running", None)
 
     def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
         """Write how it ended."""
@@ -67,17 +99,25 @@ class Run:
 
     def _write(self, status: str, ended: datetime | None) -> None:
         row = {"run_id": self.id, **self._row, "started": self._started, "ended": ended, "status": status}
-        write_part(self.root, "runs", [row], self.id)
+        cost = self.cost
+        spent = {
+            "images": cost.images or None,
+            "seconds": cost.seconds or None,
+            "images_per_second": cost.images / cost.seconds if cost.seconds else None,
+            "peak_bytes": cost.peak_bytes,
+        }
+        write_part(self.root, "runs", [{**row, **spent}], self.id)
 
-    def _first_start(self) -> datetime | None:
+    def _before(self) -> dict[str, Any]:
+        """Return the row this run left when it was interrupted, empty if there is none."""
         if not (self.root / "runs" / f"{self.id}.parquet").exists():
-            return None
+            return {}
         try:
             with Benchmark.open(self.root) as benchmark:
-                found = benchmark.sql(f"SELECT started FROM runs WHERE run_id = '{self.id}'")
+                found = benchmark.sql(f"SELECT * FROM runs WHERE run_id = '{self.id}'").to_pylist()
         except StoreError:
-            return None  # whatever is wrong with the tables, the job that reads them will say
-        return found["started"][0].as_py() if len(found) else None
+            return {}  # whatever is wrong with the tables, the job that reads them will say
+        return found[0] if found else {}
 
 
 def deciding(task: TaskSettings) -> dict[str, Any]:

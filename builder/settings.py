@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from builder.errors import BuilderError
+from builder.training.augment import Augmentation
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -117,7 +118,11 @@ class TaskSettings:
 
 @dataclass
 class Recipe:
-    """How weights are trained. Every field changes the result, so every field is part of the recipe's id."""
+    """How weights are trained. Every field changes the result, so every field is part of the recipe's id.
+
+    ema:  share of the old in the running average of the weights that is evaluated; 0: no average.
+    hold: steps that a supernet keeps one drawn architecture for.
+    """
 
     name: str
     epochs: int
@@ -126,18 +131,22 @@ class Recipe:
     weight_decay: float
     warmup_epochs: float
     label_smoothing: float
-    shift: int
     clip_norm: float
+    ema: float
+    hold: int
     precision: str
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""
-        _at_least(1, "protocol.recipe.", epochs=self.epochs, batch_size=self.batch_size)
+        _at_least(1, "protocol.recipe.", epochs=self.epochs, batch_size=self.batch_size, hold=self.hold)
         rates = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
-        _at_least(0, "protocol.recipe.", shift=self.shift, warmup_epochs=self.warmup_epochs, **rates)
+        _at_least(0, "protocol.recipe.", warmup_epochs=self.warmup_epochs, **rates)
         _at_least(0, "protocol.recipe.", label_smoothing=self.label_smoothing, clip_norm=self.clip_norm)
         if self.label_smoothing > 1:
             raise BuilderError(f"protocol.recipe.label_smoothing is {self.label_smoothing}, expected 0 to 1.")
+        if not 0 <= self.ema < 1:
+            raise BuilderError(f"protocol.recipe.ema is {self.ema}, expected 0 (no average) to below 1.")
         if self.precision not in PRECISIONS:
             raise BuilderError(
                 f"protocol.recipe.precision is '{self.precision}', expected {' or '.join(PRECISIONS)}."
@@ -198,9 +207,10 @@ class Published:
 
 @dataclass
 class ProtocolSettings:
-    """How an accuracy is got: `supernet` and `scratch` have a recipe, `published` has a table.
+    """How an accuracy is got: `supernet`, `scratch` and `finetune` have a recipe, `published` has a table.
 
-    With a `checkpoint`, `supernet` inherits the weights of that file and trains nothing.
+    With a `checkpoint`, `supernet` inherits the weights of that file and trains nothing; `finetune` needs one
+    to begin from.
     """
 
     name: str
@@ -210,9 +220,10 @@ class ProtocolSettings:
 
     def __post_init__(self) -> None:
         """Refuse a checkpoint that nothing would be inherited from."""
-        if self.checkpoint is not None and self.name != "supernet":
+        if self.checkpoint is not None and self.name not in ("supernet", "finetune"):
             raise BuilderError(
-                f"protocol.checkpoint is for protocol=supernet; protocol={self.name} trains anew."
+                f"protocol.checkpoint is for protocol=supernet and protocol=finetune; protocol={self.name} "
+                "inherits no weights."
             )
 
 
@@ -248,18 +259,25 @@ class SampleSettings:
 
 @dataclass
 class AccuracySettings:
-    """Training seeds, how many architectures (null: all), and how many a part file holds."""
+    """Training seeds, how many architectures (null: all), and how many a part file holds.
+
+    curve_epochs: epochs between two points of a learning curve; null: the end alone.
+    workers:      processes that train architectures side by side.
+    """
 
     seeds: list[int]
     architectures: int | None
     block: int
     checkpoint_seconds: float
     evaluation_batch_size: int
+    curve_epochs: int | None
+    workers: int
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""
         sizes = {"block": self.block, "evaluation_batch_size": self.evaluation_batch_size}
         _at_least(1, "accuracy.", architectures=self.architectures, **sizes)
+        _at_least(1, "accuracy.", curve_epochs=self.curve_epochs, workers=self.workers)
         _at_least(1, "the number of ", **{"accuracy.seeds": len(self.seeds)})
 
 
@@ -308,6 +326,7 @@ class Settings:
     device: str
     threads: int | None
     retry_failed: bool
+    dry_run: bool
     space: SpaceSettings
     task: TaskSettings
     protocol: ProtocolSettings
@@ -318,5 +337,7 @@ class Settings:
     rank: RankSettings
 
     def __post_init__(self) -> None:
-        """Refuse numbers that no run can use."""
+        """Refuse numbers that no run can use, and a dry run of what has none."""
         _at_least(1, "", threads=self.threads)
+        if self.dry_run and self.jobs != ["accuracy"]:
+            raise BuilderError("dry_run=true estimates the time of job=accuracy alone; add job=accuracy.")

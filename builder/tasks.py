@@ -51,6 +51,7 @@ class Task:
         self.small = settings.image_size <= _KEPT_SIDE
         self._cache = cache
         self._sources: dict[str, Source] = {}
+        self._moments: dict[torch.device, Tensor] = {}
         self._decoded: dict[str, Decoded] = {}
 
     @property
@@ -99,8 +100,11 @@ class Task:
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Return float32 images of uint8 pixels: scaled to 0..1, less mean, over deviation, by channel."""
-        mean, std = (torch.tensor(v, device=pixels.device) for v in (self.settings.mean, self.settings.std))
-        return (pixels.float() / 255 - mean.view(-1, 1, 1)) / std.view(-1, 1, 1)
+        if pixels.device not in self._moments:  # made once: carrying them to a GPU waits for it
+            moments = torch.tensor([self.settings.mean, self.settings.std])
+            self._moments[pixels.device] = moments.view(2, -1, 1, 1).to(pixels.device)
+        mean, std = self._moments[pixels.device]
+        return (pixels.float() / 255 - mean) / std
 
     def batches(self, count: int, batch_size: int, seed: int) -> list[tuple[Tensor, Tensor]]:
         """Draw mini-batches of training images, without an image in two of them.

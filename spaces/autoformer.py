@@ -224,8 +224,8 @@ class AutoFormer(Space):
 
     def skeleton(self, architecture: Architecture, **shape: int) -> VisionTransformer:
         """Build the network on the meta device: its modules and shapes without memory for weights."""
-        values = self._values(architecture)
-        self._fit(architecture)
+        self.fit(architecture)
+        values = architecture.values
         with torch.device("meta"):
             return VisionTransformer(
                 values["embed_dim"],
@@ -262,8 +262,9 @@ class AutoFormer(Space):
             raise SpaceError(f"Genome {architecture.genome} is not in {self.name}'s one written form.")
         return architecture.values
 
-    def _fit(self, architecture: Architecture) -> None:
-        values = architecture.values
+    def fit(self, architecture: Architecture) -> None:
+        """Raise SpaceError, naming field and value, unless the architecture fits into the supernet."""
+        values = self._values(architecture)
         extents = (
             ("depth", values["depth"], self.supernet_depth),
             ("embed_dim", values["embed_dim"], self.supernet_embed_dim),

@@ -7,6 +7,7 @@ Keys and shapes of its state dict are those of AutoFormer's official checkpoints
 from __future__ import annotations
 
 import argparse
+import math
 import pickle
 import zipfile
 from pathlib import Path
@@ -41,6 +42,7 @@ class Supernet(nn.Module):
         super().__init__()
         self.space = space
         self.shape = shape
+        self._made: dict[tuple[int, int, int, float], VisionTransformer] = {}
         full = space.build(space.largest, seed=seed, **vars(shape))
         for name, parameter in full.named_parameters(recurse=False):
             self.register_parameter(name, parameter)
@@ -54,17 +56,20 @@ class Supernet(nn.Module):
 
         Gradients reach the slices of the supernet's parameters that the architecture uses.
         """
-        skeleton = self.space.skeleton(architecture, **vars(self.shape))
+        skeleton = self._assembled(architecture)
         weights = {**self._slices(skeleton), "relative_index": self.relative_index}
         return torch.func.functional_call(skeleton, weights, (images,))
 
     def extract(self, architecture: Architecture) -> VisionTransformer:
         """Return the stand-alone network of an architecture, with a copy of the weights it inherits."""
-        like = self.norm.weight
-        network = self.space.build(architecture, **vars(self.shape)).to(like.device, like.dtype)
-        network.load_state_dict(
-            {name: weight.detach() for name, weight in self.weights(architecture).items()}
-        )
+        network = self.space.skeleton(architecture, **vars(self.shape))
+        weights = self.weights(architecture)
+        copies = {
+            name: weight.detach().clone(memory_format=torch.contiguous_format)
+            for name, weight in weights.items()
+        }
+        network.load_state_dict(copies, assign=True)
+        network.relative_index = self.relative_index.clone()
         return network.train(self.training)
 
     def weights(self, architecture: Architecture) -> dict[str, Tensor]:
@@ -74,7 +79,34 @@ class Supernet(nn.Module):
         (query, key, value, query, ...), so that of each the leading rows are taken; its bias is not
         interleaved, as in the official code.
         """
-        return self._slices(self.space.skeleton(architecture, **vars(self.shape)))
+        return self._slices(self._assembled(architecture))
+
+    def _assembled(self, architecture: Architecture) -> VisionTransformer:
+        """Return the architecture's skeleton, put together of modules made before; good until the next call.
+
+        A step of training takes less time than making one anew.
+        """
+        self.space.fit(architecture)
+        values = architecture.values
+        width = values["embed_dim"]
+        genes = zip(values["num_heads"], values["mlp_ratio"], strict=True)
+        blocks = [self._one_block(index, width, *gene).blocks[0] for index, gene in enumerate(genes)]
+        skeleton = self._one_block(-1, width, values["num_heads"][0], values["mlp_ratio"][0])
+        skeleton.blocks = nn.ModuleList(blocks)
+        return skeleton
+
+    def _one_block(self, index: int, embed_dim: int, num_heads: int, mlp_ratio: float) -> VisionTransformer:
+        """Return a skeleton of one block, the same one each time; the place in the network tells it apart."""
+        key = (index, embed_dim, num_heads, mlp_ratio)
+        if key not in self._made:
+            genome = {
+                "depth": 1,
+                "embed_dim": embed_dim,
+                "mlp_ratio": [mlp_ratio],
+                "num_heads": [num_heads],
+            }
+            self._made[key] = self.space.skeleton(self.space.architecture(genome), **vars(self.shape))
+        return self._made[key]
 
     def _slices(self, skeleton: VisionTransformer) -> dict[str, Tensor]:
         ours = dict(self.named_parameters())
@@ -113,6 +145,21 @@ class Supernet(nn.Module):
             )
         self.load_state_dict(state)
         return self
+
+
+def checkpoint_shape(path: str | Path) -> Shape:
+    """Return the shape of the supernet in a checkpoint, as its weights tell it.
+
+    path: as of `Supernet.load`. Raises SpaceError when there is no such file, or no supernet in it.
+    """
+    state = _read_state(Path(path))
+    try:
+        _, channels, patch, _ = state[f"{_SUPERNET_PATCH_EMBED}.proj.weight"].shape
+        _, tokens, _ = state["pos_embed"].shape
+        classes, _ = state["head.weight"].shape
+    except (KeyError, ValueError):
+        raise SpaceError(f"Checkpoint {path} is not one of a supernet: its keys are others.") from None
+    return Shape(math.isqrt(tokens - 1) * patch, patch, channels, classes)
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from store.errors import unknown
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 ACCURACY_STATUSES = ("ok", "error")
 SCORE_STATUSES = ("ok", "nan", "inf", "empty", "oom", "error")
@@ -275,6 +275,29 @@ RUNS = _table(
         ),
         column("ended", INSTANT, "UTC", "when it ended; null while running or after a kill", nullable=True),
         column("status", TEXT, "status", "running, done or failed"),
+        column(
+            "images",
+            WHOLE,
+            "count",
+            "images shown to networks, in training and evaluation, each as often as it was shown; a training "
+            "counts for the run that ended it; null where no accuracy was measured",
+            nullable=True,
+        ),
+        column(
+            "seconds",
+            REAL,
+            "seconds",
+            "time of those trainings and evaluations, summed over workers",
+            nullable=True,
+        ),
+        column("images_per_second", REAL, "rate", "images over seconds: of one worker", nullable=True),
+        column(
+            "peak_bytes",
+            WHOLE,
+            "bytes",
+            "largest memory torch held on the device for one worker; null on a CPU",
+            nullable=True,
+        ),
     ],
     statuses=RUN_STATUSES,
 )

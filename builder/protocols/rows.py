@@ -5,17 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
 from builder import plan
 from builder.errors import BuilderError
-from builder.provenance import Run, deciding
+from builder.provenance import Cost, Run, deciding
 from builder.settings import Recipe, Settings
 from builder.tasks import Task
+from builder.training.evaluate import Evaluation
 from builder.training.images import SplitImages
+from builder.training.train import Curve, Results
 from spaces import Architecture
 from store.write import part_name, write_part
 
@@ -31,20 +37,38 @@ def recipe_of(settings: Settings) -> Recipe:
     return settings.protocol.recipe
 
 
-def recipe_id(settings: Settings) -> str:
-    """Return a name and 8 hex digits of all that decides an accuracy, but space, task's name and seed.
+def precision_of(settings: Settings) -> str:
+    """Return the precision of an evaluation: the recipe's, whether the weights are of the recipe or not."""
+    recipe = settings.protocol.recipe
+    return "float32" if recipe is None else recipe.precision
 
-    That is the recipe, or the content of the checkpoint inherited from, and how the task shows its images.
-    """
-    shown = deciding(settings.task)
+
+def checkpoint_of(settings: Settings) -> Path | None:
+    """Return the file of weights to inherit from, None if there is none; BuilderError if it is not there."""
     if settings.protocol.checkpoint is None:
-        recipe = asdict(recipe_of(settings))
-        return f"{recipe['name']}-{_digest(recipe, shown)}"
+        return None
     path = Path(settings.protocol.checkpoint).expanduser()
     if not path.is_file():
         raise BuilderError(f"protocol.checkpoint={path} does not exist.")
+    return path
+
+
+def recipe_id(settings: Settings) -> str:
+    """Return a name and 8 hex digits of all that decides an accuracy, but space, task's name and seed.
+
+    That is the recipe, the content of the checkpoint inherited from, and how the task shows its images; where
+    nothing is trained, of the recipe only the precision.
+    """
+    shown, path = deciding(settings.task), checkpoint_of(settings)
+    if path is None:
+        recipe = asdict(recipe_of(settings))
+        return f"{recipe['name']}-{_digest(recipe, shown)}"
     with path.open("rb") as file:
-        return f"inherited-{_digest(hashlib.file_digest(file, 'sha256').hexdigest(), shown)}"
+        weights = hashlib.file_digest(file, "sha256").hexdigest()
+    if settings.protocol.name == "supernet":
+        return f"inherited-{_digest(weights, precision_of(settings), shown)}"
+    recipe = asdict(recipe_of(settings))
+    return f"{recipe['name']}-{_digest(recipe, weights, shown)}"
 
 
 def _digest(*content: Any) -> str:
@@ -63,10 +87,13 @@ class Ledger:
         self.run, self.seed, self.retry_failed = run, seed, settings.retry_failed
         self.task, self.protocol = settings.task.name, settings.protocol.name
         self.space, self.recipe = settings.space.name, recipe_id(settings)
-        checkpoint = settings.protocol.checkpoint
+        path = checkpoint_of(settings)
+        inherited = path is not None and self.protocol == "supernet"
         # How long a checkpoint was trained is not ours to say.
-        self.epochs = recipe_of(settings).epochs if checkpoint is None else 0
-        self.source = "trained here" if checkpoint is None else f"inherited from {Path(checkpoint).name}"
+        self.epochs = 0 if inherited else recipe_of(settings).epochs
+        self.source = "trained here"
+        if path is not None:
+            self.source = f"{'inherited' if inherited else 'tuned'} from {path.name}"
 
     def missing(self, architectures: Sequence[Architecture]) -> list[Architecture]:
         """Return the architectures that lack a row, in their order."""
@@ -76,29 +103,23 @@ class Ledger:
         return [architecture for architecture in architectures if architecture.arch_id in ids]
 
     def rows(
-        self,
-        architecture: Architecture,
-        results: dict[str, tuple[float, float]],
-        images: dict[str, SplitImages],
-        seconds: float,
+        self, architecture: Architecture, results: Results, images: dict[str, int], seconds: float
     ) -> list[dict[str, Any]]:
-        """Return an architecture's rows, for each split accuracy (0..1) and loss; failed if that is none."""
+        """Return an architecture's rows at the end of training; failed if a loss is not a number.
+
+        results: accuracy (0..1) and loss of each split. images: how many a split has.
+        """
         if not all(math.isfinite(loss) for _, loss in results.values()):
             return self.failed(architecture, "the loss of the trained network is not a number", seconds)
-        return [
-            {
-                **self._key(architecture, split),
-                "accuracy": accuracy,
-                "loss": loss,
-                "images": len(images[split].labels),
-                "seconds": seconds,
-                "source": self.source,
-                "status": "ok",
-                "message": None,
-                "run_id": self.run.id,
-            }
-            for split, (accuracy, loss) in results.items()
-        ]
+        return self._measured(architecture, results, images, seconds, self.epochs)
+
+    def curve(self, architecture: Architecture, curve: Curve, images: dict[str, int]) -> list[dict[str, Any]]:
+        """Return an architecture's rows on the way to the last epoch, where the loss is a number."""
+        rows = []
+        for epoch, (seconds, results) in curve.items():
+            if all(math.isfinite(loss) for _, loss in results.values()):
+                rows += self._measured(architecture, results, images, seconds, epoch)
+        return rows
 
     def failed(self, architecture: Architecture, message: str, seconds: float) -> list[dict[str, Any]]:
         """Return an architecture's rows when its training failed: nulls with the reason."""
@@ -108,9 +129,33 @@ class Ledger:
 
     def write(self, rows: list[dict[str, Any]]) -> None:
         """Write rows as one part file, named after what it holds."""
-        keys = [(row["arch_id"], row["split"]) for row in rows]
+        keys = [(row["arch_id"], row["split"]) for row in rows if row["epoch"] == self.epochs]
         name = part_name(self.space, self.task, self.protocol, self.recipe, f"seed{self.seed}", keys=keys)
         write_part(self.run.root, "accuracies", rows, name)
+
+    def _measured(
+        self,
+        architecture: Architecture,
+        results: Results,
+        images: dict[str, int],
+        seconds: float,
+        epoch: int,
+    ) -> list[dict[str, Any]]:
+        return [
+            {
+                **self._key(architecture, split),
+                "epoch": epoch,
+                "accuracy": accuracy,
+                "loss": loss,
+                "images": images[split],
+                "seconds": seconds,
+                "source": self.source,
+                "status": "ok",
+                "message": None,
+                "run_id": self.run.id,
+            }
+            for split, (accuracy, loss) in results.items()
+        ]
 
     def _key(self, architecture: Architecture, split: str) -> dict[str, Any]:
         return {
@@ -124,6 +169,33 @@ class Ledger:
         }
 
 
-def splits_of(task: Task, run: Run) -> dict[str, SplitImages]:
-    """Return the splits that accuracies are measured on, on the run's device."""
-    return {split: SplitImages.of(task, split, run.device) for split in EVALUATED}
+class Splits:
+    """The splits that accuracies are measured on, on a device.
+
+    settings: batch size and precision.
+    task:     whose images.
+
+    `images` counts the images of each split.
+    """
+
+    def __init__(self, settings: Settings, task: Task, device: torch.device) -> None:
+        size, precision = settings.accuracy.evaluation_batch_size, precision_of(settings)
+        self.evaluations = {
+            split: Evaluation(task, SplitImages.of(task, split, device), size, precision)
+            for split in EVALUATED
+        }
+        self.images = {split: len(evaluation) for split, evaluation in self.evaluations.items()}
+        self._device, self._cost = device, Cost()
+
+    def measure(self, network: nn.Module) -> Results:
+        """Return a network's accuracy (0..1) and loss on each split."""
+        started = time.monotonic()
+        results = {split: evaluation.measure(network) for split, evaluation in self.evaluations.items()}
+        shown = sum(self.images.values())
+        self._cost.add(Cost.of(shown, time.monotonic() - started, self._device))
+        return results
+
+    def take_cost(self) -> Cost:
+        """Return what measuring took since this was last asked."""
+        cost, self._cost = self._cost, Cost()
+        return cost

@@ -7,22 +7,22 @@ differs in the recipe, which `conf/protocol/supernet.yaml` states.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 import spaces
 from builder import plan
-from builder.protocols.rows import Ledger, recipe_of, splits_of
-from builder.provenance import Run
+from builder.protocols.rows import Ledger, Splits, checkpoint_of, recipe_of
+from builder.provenance import Cost, Run
 from builder.sanity import write_sanity
 from builder.seeds import derive_seed
 from builder.settings import Settings
 from builder.tasks import Task
-from builder.training.evaluate import evaluate
 from builder.training.images import SplitImages
 from builder.training.train import Training
-from spaces import Supernet
+from spaces import Architecture, Supernet
 
 
 def run(settings: Settings, run: Run) -> None:
@@ -34,22 +34,11 @@ def run(settings: Settings, run: Run) -> None:
         todo = ledger.missing(chosen)
         if todo:
             task = Task(settings.task, run.root / "cache")
-            images = splits_of(task, run)
-            supernet = _supernet(settings, task, ledger)
-            label = f"inherit {task.name} seed {seed}"
-            with tqdm(total=len(todo), desc=label, unit="arch") as bar:
+            splits = Splits(settings, task, run.device)
+            supernet = supernet_of(settings, task, ledger)
+            with tqdm(total=len(todo), desc=f"inherit {task.name} seed {seed}", unit="arch") as bar:
                 for block in plan.blocks(todo, wanted.block):
-                    rows = []
-                    for architecture in block:
-                        started = time.monotonic()
-                        network = supernet.extract(architecture)
-                        size = wanted.evaluation_batch_size
-                        results = {
-                            name: evaluate(network, task, split, size) for name, split in images.items()
-                        }
-                        rows += ledger.rows(architecture, results, images, time.monotonic() - started)
-                        bar.update()
-                    ledger.write(rows)
+                    _inherit(supernet, block, splits, ledger, bar)
         print(
             f"accuracy: {len(chosen)} architectures of {settings.space.name} on {settings.task.name}, "
             f"supernet {ledger.recipe}, seed {seed}: {len(todo)} evaluated"
@@ -57,23 +46,52 @@ def run(settings: Settings, run: Run) -> None:
         write_sanity(run.root, settings.space.name, settings.task.name, "supernet", ledger.recipe, seed)
 
 
-def _supernet(settings: Settings, task: Task, ledger: Ledger) -> Supernet:
+def _inherit(
+    supernet: Supernet, block: Sequence[Architecture], splits: Splits, ledger: Ledger, bar: tqdm
+) -> None:
+    """Measure the architectures of a block and write their rows, on an interruption those there are."""
+    rows = []
+    try:
+        for architecture in block:
+            started = time.monotonic()
+            results = splits.measure(supernet.extract(architecture))
+            rows += ledger.rows(architecture, results, splits.images, time.monotonic() - started)
+            bar.update()
+    finally:
+        if rows:
+            ledger.write(rows)
+            ledger.run.spend(splits.take_cost())
+
+
+def supernet_of(settings: Settings, task: Task, ledger: Ledger) -> Supernet:
     """Return the supernet: of the checkpoint asked for, or trained from where its own checkpoint stops."""
-    run, space = ledger.run, spaces.get(settings.space.name)
-    if settings.protocol.checkpoint is not None:
-        path = Path(settings.protocol.checkpoint).expanduser()
-        return space.supernet(**task.shape).load(path).to(run.device)
+    run, path = ledger.run, checkpoint_of(settings)
+    if path is not None:
+        return spaces.get(ledger.space).supernet(**task.shape).load(path).to(run.device)
+    supernet, training = training_of(settings, task, ledger)
+    if training.run(checkpoint_path(ledger), settings.accuracy.checkpoint_seconds):
+        run.spend(Cost.of(training.seen, training.seconds, run.device))
+    return supernet
+
+
+def training_of(settings: Settings, task: Task, ledger: Ledger) -> tuple[Supernet, Training]:
+    """Return a supernet and its training, not begun."""
+    space, device = spaces.get(ledger.space), ledger.run.device
     draw = derive_seed("supernet", space.name, task.name, ledger.recipe, ledger.seed)
-    supernet = space.supernet(seed=draw, **task.shape).to(run.device)
+    supernet = space.supernet(seed=draw, **task.shape).to(device)
     training = Training(
         supernet,
         lambda images, choices: supernet(images, space.draw(choices)),
         task,
-        SplitImages.of(task, "train", run.device),
+        SplitImages.of(task, "train", device),
         recipe_of(settings),
         draw,
         f"supernet {space.name} {task.name} seed {ledger.seed}",
     )
-    name = f"{space.name}-{task.name}-{ledger.recipe}-seed{ledger.seed}.pt"
-    training.run(run.root / "checkpoints" / name, settings.accuracy.checkpoint_seconds)
-    return supernet
+    return supernet, training
+
+
+def checkpoint_path(ledger: Ledger) -> Path:
+    """Return where the supernet of a ledger is kept."""
+    name = f"{ledger.space}-{ledger.task}-{ledger.recipe}-seed{ledger.seed}.pt"
+    return ledger.run.root / "checkpoints" / name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -83,6 +84,7 @@ class ReadImages(SplitImages):
             batch_sampler=[batch.tolist() for batch in order.split(batch_size)[start:]],
             num_workers=_workers(),
             collate_fn=_together,
+            worker_init_fn=_outlast_interrupts,
             pin_memory=device.type == "cuda",
             generator=torch.Generator(),  # else it draws from the global one
         )
@@ -113,6 +115,11 @@ def _together(images: list[tuple[int, Tensor | str]]) -> tuple[Tensor, Tensor, d
     damaged = {index: image for index, image in images if isinstance(image, str)}
     pixels = torch.stack([image for _, image in whole]) if whole else torch.empty(0, dtype=torch.uint8)
     return pixels, torch.tensor([index for index, _ in whole], dtype=torch.int64), damaged
+
+
+def _outlast_interrupts(_: int) -> None:
+    """Leave Ctrl-C, which a terminal sends to all, to the process that trains: it saves first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _workers() -> int:

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 from tests.builder.test_jobs import parts, rows
 
@@ -16,6 +17,11 @@ COMMAND = (
     "threads=1",
     "protocol.recipe.epochs=6",
     "protocol.recipe.warmup_epochs=1",
+    "protocol.recipe.batch_size=256",
+    "protocol.recipe.ema=0.9",
+    "protocol.recipe.augmentation.operations=1",
+    "protocol.recipe.augmentation.mixup=0.8",
+    "protocol.recipe.augmentation.cutmix=1.0",
     "accuracy.checkpoint_seconds=0",
     "accuracy.block=3",
     "score.batch_size=16",
@@ -23,11 +29,11 @@ COMMAND = (
 )
 
 
-def start(root, jobs):
+def start(root, jobs, *overrides, stderr=subprocess.DEVNULL):
     return subprocess.Popen(
-        [sys.executable, "-m", "builder", f"root={root}", f"jobs=[{jobs}]", *COMMAND],
+        [sys.executable, "-m", "builder", f"root={root}", f"jobs=[{jobs}]", *COMMAND, *overrides],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
         text=True,
     )
 
@@ -39,14 +45,29 @@ def finish(root, jobs):
     return out
 
 
-def kill_when(process, ready):
-    """Kill -9 as soon as something is there; the job must not have ended by itself."""
+def signal_when(process, ready, number):
+    """Send a signal as soon as something is there; the job must not have ended by itself."""
     deadline = time.monotonic() + 60
     while not ready():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
+    os.kill(process.pid, number)
+
+
+def kill_when(process, ready):
+    signal_when(process, ready, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
+
+
+def weights(root):
+    """The weights of the supernet that was trained there."""
+    (path,) = (root / "checkpoints").glob("*.pt")
+    return torch.load(path, weights_only=True)["model"]
+
+
+def same_weights(root, other):
+    found, wanted = weights(root), weights(other)
+    return found.keys() == wanted.keys() and all(torch.equal(found[key], wanted[key]) for key in wanted)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +97,33 @@ def test_kill_in_training_and_between_parts_of_accuracy(left_alone, sampled):
     finish(sampled, "accuracy")
     assert done.items() <= parts(sampled).items(), "a finished part was written again"
     assert rows(sampled, "accuracies") == rows(left_alone, "accuracies")
+    assert same_weights(sampled, left_alone)
     assert not list(sampled.rglob("*.tmp"))
+
+
+def test_sigterm_saves_first_and_says_so(left_alone, sampled):
+    process = start(sampled, "accuracy", stderr=subprocess.PIPE)
+    signal_when(process, lambda: any((sampled / "checkpoints").glob("*.pt")), signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert err.splitlines()[-1] == "Terminated. The same command goes on from here."
+    (status,) = [row["status"] for row in rows(sampled, "runs")]
+    assert status == "failed"
+
+    assert "goes on after epoch" in finish(sampled, "accuracy")
+    assert rows(sampled, "accuracies") == rows(left_alone, "accuracies")
+    assert same_weights(sampled, left_alone)
+
+
+def test_sigterm_reaches_the_workers(sampled):
+    overrides = ("protocol=scratch", "accuracy.workers=2", "protocol.recipe.epochs=100000")
+    process = start(sampled, "accuracy", *overrides, stderr=subprocess.PIPE)
+    checkpoints = sampled / "checkpoints"
+    signal_when(process, lambda: len(list(checkpoints.glob("*.pt"))) == 2, signal.SIGTERM)
+    _, err = process.communicate(timeout=60)  # ends only when the workers, who hold the pipe too, have ended
+    assert process.returncode == 143
+    assert err.splitlines()[-1] == "Terminated. The same command goes on from here."
+    assert all(torch.load(path, weights_only=True)["seen"] for path in checkpoints.glob("*.pt"))
 
 
 def test_kill_in_score(left_alone, sampled):

@@ -22,9 +22,11 @@ RECIPE = Recipe(
     weight_decay=0.05,
     warmup_epochs=1,
     label_smoothing=0.1,
-    shift=1,
     clip_norm=1.0,
+    ema=0.9,
+    hold=1,
     precision="float32",
+    augmentation=Augmentation(shift=1, operations=1, mixup=0.8, cutmix=1.0, erasing=0.2),
 )
 
 
@@ -58,7 +60,7 @@ def test_learning_rate_warms_up_then_falls_to_zero():
 
 
 def trained(path, seconds=0.0, stop_after=None, **changes):
-    """Train a supernet for four epochs; with stop_after, an interruption comes after so many."""
+    """Train a supernet for four epochs; with stop_after, it is killed in the step after so many."""
     space = spaces.get("autoformer-micro")
     digits = task("task=digits")
     supernet = space.supernet(seed=1, **digits.shape)
@@ -67,7 +69,7 @@ def trained(path, seconds=0.0, stop_after=None, **changes):
     def forward(images, choices):
         nonlocal steps
         steps += 1
-        if stop_after is not None and steps > 5 * stop_after + 2:
+        if stop_after is not None and steps > stop_after:
             raise KeyboardInterrupt
         return supernet(images, space.draw(choices))
 
@@ -77,26 +79,75 @@ def trained(path, seconds=0.0, stop_after=None, **changes):
     return supernet, steps
 
 
-@pytest.mark.parametrize("stop_after", [0, 2])
-def test_an_interrupted_training_ends_in_the_same_weights(tmp_path, stop_after):
-    whole, _ = trained(tmp_path / "whole.pt")
+def same(first, second):
+    return all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def left_alone(tmp_path_factory):
+    path = tmp_path_factory.mktemp("training") / "whole.pt"
+    return trained(path, seconds=1e9)[0], path
+
+
+# Before the first checkpoint, in the middle of an epoch, with an epoch's last step, in the last epoch.
+@pytest.mark.parametrize("stop_after", [0, 7, 10, 18])
+def test_an_interrupted_training_ends_in_the_same_weights(left_alone, tmp_path, stop_after):
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "cut.pt", stop_after=stop_after)
-    resumed, steps = trained(tmp_path / "cut.pt")
-    assert steps == 5 * (RECIPE.epochs - stop_after)
-    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+    resumed, steps = trained(tmp_path / "cut.pt", seconds=1e9)
+    assert steps == 5 * RECIPE.epochs - stop_after
+    assert same(left_alone[0], resumed)
 
 
-def test_a_finished_training_is_not_repeated(tmp_path):
-    first, _ = trained(tmp_path / "checkpoint.pt", seconds=1e9)
-    second, steps = trained(tmp_path / "checkpoint.pt")
-    assert steps == 0
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+def test_a_finished_training_is_not_repeated(left_alone):
+    again, steps = trained(left_alone[1])
+    assert steps == 0 and same(left_alone[0], again)
+
+
+def test_a_checkpoint_holds_the_weights_that_are_evaluated(left_alone):
+    supernet, path = left_alone
+    state = torch.load(path, weights_only=True)
+    kept = spaces.get("autoformer-micro").supernet(**vars(supernet.shape)).load(path)
+    assert same(supernet, kept)
+    assert not torch.equal(state["trained"]["head.weight"], state["model"]["head.weight"])
+
+
+def test_the_average_follows_the_weights(tmp_path):
+    """Replayed on a recipe whose every step can be read from a checkpoint of its own."""
+    weights = []
+    for steps in range(1, 6):
+        with pytest.raises(KeyboardInterrupt):
+            trained(tmp_path / f"{steps}.pt", stop_after=steps)
+        state = torch.load(tmp_path / f"{steps}.pt", weights_only=True)
+        weights.append(state["trained"]["head.weight"])
+    digits = task("task=digits")
+    average = spaces.get("autoformer-micro").supernet(seed=1, **digits.shape).head.weight.detach()
+    for position, weight in enumerate(weights):
+        keep = min(RECIPE.ema, (1 + position) / (10 + position))
+        average = keep * average + (1 - keep) * weight
+    assert torch.allclose(average, state["model"]["head.weight"], atol=1e-7)
+
+
+@pytest.mark.parametrize(("hold", "different"), [(1, 10), (5, 2)])
+def test_a_drawn_architecture_is_held(tmp_path, hold, different):
+    drawn = []
+    space, digits = spaces.get("autoformer-micro"), task("task=digits")
+    supernet = space.supernet(**digits.shape)
+
+    def forward(images, choices):
+        drawn.append(space.draw(choices))
+        return supernet(images, drawn[-1])
+
+    images = SplitImages.of(digits, "train", torch.device("cpu"))
+    recipe = dataclasses.replace(RECIPE, epochs=2, hold=hold)
+    Training(supernet, forward, digits, images, recipe, 3, "").run(tmp_path / "checkpoint.pt", 1e9)
+    assert len(drawn) == 10 and len(set(drawn)) == different
+    assert all(len(set(drawn[start : start + hold])) == 1 for start in range(0, 10, hold))
 
 
 def test_bfloat16_is_another_recipe_that_trains_too(tmp_path):
-    exact, _ = trained(tmp_path / "exact.pt", epochs=1)
-    short, _ = trained(tmp_path / "short.pt", epochs=1, precision="bfloat16")
+    exact, _ = trained(tmp_path / "exact.pt", seconds=1e9, epochs=1)
+    short, _ = trained(tmp_path / "short.pt", seconds=1e9, epochs=1, precision="bfloat16")
     assert short.head.weight.dtype == torch.float32
     assert not torch.equal(exact.head.weight, short.head.weight)
     assert torch.allclose(exact.head.weight, short.head.weight, atol=0.02)

@@ -71,6 +71,10 @@ def write_run(root: Path, run_id: str, minutes: int = 0) -> None:
         "started": started,
         "ended": started + timedelta(seconds=30),
         "status": "done",
+        "images": None,
+        "seconds": None,
+        "images_per_second": None,
+        "peak_bytes": None,
     }
     write_part(root, "runs", [row], run_id)
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from store import TABLES, Benchmark, StoreError, write_part
+from store import SCHEMA_VERSION, TABLES, Benchmark, StoreError, write_part
 from tests.store.planted import CORRELATIONS, accuracy_row, score_row, write_run
 
 
@@ -183,11 +183,11 @@ def test_part_that_went_away_is_named(tmp_path):
     [
         (
             lambda t: t.replace_schema_metadata({"schema_version": "99"}),
-            "has schema version 99, this code reads 1. Ins",
+            f"has schema version 99, this code reads {SCHEMA_VERSION}. Ins",
         ),
         (
             lambda t: t.replace_schema_metadata({"schema_version": "0"}),
-            "has schema version 0, this code reads 1. Build",
+            f"has schema version 0, this code reads {SCHEMA_VERSION}. Build",
         ),
         (lambda t: t.replace_schema_metadata(None), "carries no schema version"),
         (lambda t: t.drop_columns(["proxy"]), "has no column 'proxy'"),
