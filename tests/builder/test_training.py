@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import spaces
+from builder import tasks
 from builder.errors import BuilderError, TrainingFailed
 from builder.settings import Recipe
 from builder.training import evaluate
@@ -99,6 +100,15 @@ def test_an_interrupted_training_ends_in_the_same_weights(left_alone, tmp_path, 
     resumed, steps = trained(tmp_path / "cut.pt", seconds=1e9)
     assert steps == 5 * RECIPE.epochs - stop_after
     assert same(left_alone[0], resumed)
+
+
+def test_images_read_ahead_end_in_the_same_weights_when_interrupted(tmp_path, monkeypatch):
+    held, _ = trained(tmp_path / "held.pt", seconds=1e9, epochs=2)
+    monkeypatch.setattr(tasks, "_KEPT_SIDE", 4)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "read.pt", stop_after=3, epochs=2)
+    read, steps = trained(tmp_path / "read.pt", seconds=1e9, epochs=2)
+    assert steps == 7 and same(held, read)
 
 
 def test_a_finished_training_is_not_repeated(left_alone):
