@@ -231,7 +231,7 @@ def list_unranked(filters: Filters, unranked: pd.DataFrame) -> None:
 def draw_curves(filters: Filters) -> None:
     """How the trainings behind the accuracies went, where they were measured on the way."""
     curves = reading.curves(filters)
-    if curves["epoch"].nunique() < 2:
+    if (curves.groupby(["arch_id", "seed"])["epoch"].nunique() < 2).all():
         return
     st.subheader("Learning curves", anchor=False)
     st.caption("Test accuracy by epoch, one line a training; the ranking is by the last epoch of each.")
