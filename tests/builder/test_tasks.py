@@ -81,6 +81,17 @@ def test_pixels_are_the_files_pixels(cifar_like):
     assert expected.tobytes() in together
 
 
+@pytest.mark.parametrize("where", ["", "/*/*.parquet", "/**/*.parquet"])
+def test_a_split_may_be_named_by_its_folder(tmp_path, where):
+    """As the hub lays its Parquet out; a folder above task.path says nothing."""
+    folder = tmp_path / "train_and_test"
+    write_images(folder / "train" / "0000.parquet", noise(4, seed=1), [0, 1, 2, 3])
+    write_images(folder / "test" / "0000.parquet", noise(2, seed=2), [0, 1])
+    cifar = task("task=cifar10", f"task.path='{folder}{where}'", "task.validation_fraction=0")
+    assert (len(cifar.labels("train")), len(cifar.labels("test"))) == (4, 2)
+    assert not rows(cifar.pixels("train")) & rows(cifar.pixels("test"))
+
+
 def test_batches_share_no_image_and_depend_on_the_seed(cifar_like):
     cifar = task("task=cifar10", f"task.path={cifar_like}")
     batches = cifar.batches(2, 16, seed=0)
