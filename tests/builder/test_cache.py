@@ -3,6 +3,9 @@
 import dataclasses
 import json
 import os
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -141,6 +144,28 @@ def test_a_build_that_is_interrupted_leaves_no_copy(source, cached, monkeypatch)
             cifar(source, cached).pixels("train")
     assert list(cached.iterdir()) == []
     assert len(cifar(source, cached).pixels("train")) == 180
+
+
+def test_a_copy_that_does_not_fit_on_the_disk_is_one_line(tmp_path):
+    """A limit to the size of files is a disk that is full; in a process of its own, which it would kill."""
+    folder = tmp_path / "cache"
+    code = f"""
+import resource
+from pathlib import Path
+import numpy as np
+from builder import cache
+from builder.errors import BuilderError
+resource.setrlimit(resource.RLIMIT_FSIZE, (50000, 50000))
+try:
+    decode = lambda indices: (np.ones((len(indices), 3, 32, 32), np.uint8), {{}})
+    cache.open_cache(Path({str(folder)!r}) / "copy.npy", (200, 3, 32, 32), decode, "mine")
+except BuilderError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.match("mine: the decoded copy .*copy.npy of 1 MiB cannot be written .*too large", done.stdout)
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("keep", [True, False])
