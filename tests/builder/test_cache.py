@@ -1,6 +1,7 @@
 """The decoded copy: built once, never trusted when damaged, never stale; and damaged images are left out."""
 
 import dataclasses
+import errno
 import json
 import os
 import re
@@ -166,6 +167,20 @@ except BuilderError as error:
     assert done.returncode == 0, done.stderr
     assert re.match("mine: the decoded copy .*copy.npy of 1 MiB cannot be written .*too large", done.stdout)
     assert list(folder.iterdir()) == []
+
+
+def test_a_disk_that_fails_once_is_no_damaged_image(source, cached, monkeypatch):
+    def failing(path, *_, **__):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "image.png")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("datasets.Image.decode_example", failing)
+        with pytest.raises(
+            BuilderError, match="image 0 of 'train' cannot be read .*Input/output error.*again"
+        ):
+            cifar(source, cached).pixels("train")
+    assert list(cached.iterdir()) == []
+    assert len(cifar(source, cached).pixels("train")) == 180
 
 
 @pytest.mark.parametrize("keep", [True, False])
