@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import pickle
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +20,19 @@ from spaces import Architecture, Space, SpaceError
 
 # Parts whose numbers they are from where they were read; all rows of a recipe share the first part.
 SEPARATOR = " | "
-# What reading a file of another format raises: json and csv ValueError, torch.load the last three.
+# What reading a file of another format raises: json ValueError, csv its own, torch.load the last six.
 _OF_ANOTHER_FORMAT = (
     AttributeError,
     KeyError,
     TypeError,
     ValueError,
+    csv.Error,
     EOFError,
+    IndexError,
     RuntimeError,
     pickle.UnpicklingError,
+    struct.error,
+    AssertionError,  # what torch's reader of pickles finds odd
 )
 
 

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import pickle
 import random
 import re
 import threading
@@ -267,6 +268,13 @@ def test_a_slipped_file_is_refused_unless_told_otherwise(hytas, tmp_path):
     assert len(values(tmp_path)) == 80
 
 
+# What torch.save began with before it wrote zip files, then a reference that is no tuple.
+ODD_PICKLE = b"".join(
+    pickle.dumps(part, 2) for part in (torch.serialization.MAGIC_NUMBER, torch.serialization.PROTOCOL_VERSION)
+)
+ODD_PICKLE += pickle.dumps({}, 2) + b"\x80\x02K\x01Q."
+
+
 @pytest.mark.parametrize(
     ("importer", "space", "task", "content"),
     [
@@ -281,6 +289,10 @@ def test_a_slipped_file_is_refused_unless_told_otherwise(hytas, tmp_path):
         ("ood_vit_nas", "autoformer-small", "imagenet", b"[1, 2]"),
         ("vit_bench_101", "autoformer-tiny", "cifar100", b"nothing that torch wrote"),
         ("vit_bench_101", "autoformer-tiny", "cifar100", b""),
+        ("hytas", "hytas", "ksc", b"layer_num,OA\n" + b"1" * 200_000),  # csv.Error
+        ("vit_bench_101", "autoformer-tiny", "cifar100", b"\x80\x02X\x01"),  # struct.error
+        ("vit_bench_101", "autoformer-tiny", "cifar100", b"\x80\x02\x85."),  # IndexError
+        ("vit_bench_101", "autoformer-tiny", "cifar100", ODD_PICKLE),  # AssertionError
     ],
 )
 def test_a_damaged_file_is_one_line_with_the_address(importing, tmp_path, importer, space, task, content):
