@@ -124,17 +124,26 @@ def of_importer(published: Published, space: Space, task: str, cache: Path) -> l
     published: says which importer, and where a local copy lies. cache: folder that fetched files are kept in.
 
     Raises BuilderError when there are none, a file cannot be had, is not the right one, or is not what is
-    expected.
+    expected; if it was fetched it is removed then, for the next run to fetch anew.
     """
     source = importer.get(str(published.importer))
     columns = source.of(space.name, task, published.recipe)
     wanted = list(dict.fromkeys(column.file for column in columns))
     paths = files.located(source, wanted, published.path, cache)
-    return [
-        _column(source, column, paths[column.file], space, published.sha256)
-        for column in columns
-        if column.file in paths
-    ]
+    found = []
+    for column in columns:
+        if column.file not in paths:
+            continue
+        try:
+            found.append(_column(source, column, paths[column.file], space, published.sha256))
+        except BuilderError as error:
+            if published.path is not None:
+                raise
+            paths[column.file].unlink()
+            raise BuilderError(
+                f"{error} It was fetched and is removed: run again to fetch it anew."
+            ) from None
+    return found
 
 
 def _column(source: Importer, column: Column, path: Path, space: Space, sha256: list[str]) -> Accuracies:

@@ -23,6 +23,7 @@ from builder.published.check import check, factors
 from builder.published.files import fetched, located
 from builder.published.page import page
 from store import Benchmark
+from store.write import clean_temporary
 from tests.builder import upstream
 from tests.shared import needs_tables
 
@@ -304,6 +305,16 @@ def test_a_damaged_file_is_one_line_with_the_address(importing, tmp_path, import
     assert f"{name} cannot be read as {importer} wrote it" in err and "https://raw" in err
 
 
+@pytest.mark.parametrize("content", ["<html>Sign in first</html>", "layer_num,OA\n3,0.5\n", "anything\n"])
+def test_a_bad_download_is_fetched_anew_by_the_next_run(importing, tmp_path, content):
+    fetch = tmp_path / "benchmark" / "cache" / "hytas" / "ksc_2000_new_all.csv"
+    fetch.parent.mkdir(parents=True)
+    fetch.write_text(content)
+    code, _, err = importing("protocol.published.importer=hytas", "space=hytas", "task=ksc")
+    assert code == 2 and err.count("\n") == 1 and not fetch.exists()
+    assert "cannot be read as hytas wrote it" in err and "run again to fetch it anew" in err
+
+
 def test_a_pickle_that_runs_code_is_refused(importing, tmp_path):
     class Trap:
         def __reduce__(self):
@@ -385,7 +396,18 @@ def test_what_cannot_be_fetched_whole_names_the_address_and_leaves_nothing(serve
         fetched(address + page, tmp_path / "file")
     assert f"{address}{page} could not be fetched" in str(caught.value)
     assert "protocol.published.path=" in str(caught.value)
-    assert not (tmp_path / "file").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_fetch_leaves_is_swept(server, tmp_path, monkeypatch):
+    address, _ = server
+    monkeypatch.setattr("builder.published.files.os.getpid", lambda: 2**22 + 1)  # no process has this number
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "unlink", lambda *_, **__: None)
+        with pytest.raises(BuilderError):
+            fetched(f"{address}/cut", tmp_path / "cache" / "hytas" / "file.csv")
+    (left,) = (tmp_path / "cache" / "hytas").iterdir()
+    assert clean_temporary(tmp_path) == [left]
 
 
 def test_a_local_copy_is_a_file_a_folder_or_the_repository(tmp_path):
