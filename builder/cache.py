@@ -51,17 +51,22 @@ def open_cache(path: Path, shape: Sequence[int], decode: Decode, label: str) -> 
     decode: what it is built with.
     label:  beside the progress bar and in what is said about a damaged copy.
 
-    The copy is checked once by every process that opens it. Raises BuilderError when it cannot be written.
+    The copy is checked once by every process that opens it. Of processes that build it at once, the first one
+    to end leaves its own. Raises BuilderError when it cannot be written.
     """
     beside = path.with_suffix(".json")
+    opened = functools.partial(_opened, path, beside, shape)
     if beside.exists():
-        found = _opened(path, beside, shape)
+        found = opened()
         if found is not None:
             return found
         print(f"{label}: the decoded copy {path} is damaged and is built anew")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside.unlink(missing_ok=True)  # what describes the copy must never be older than it
-    damaged = _build(path, shape, decode, label)
+    damaged = _build(path, shape, decode, label, opened)
+    found = opened()
+    if found is not None:
+        return found
     content = {"sha256": _sha256(*_state(path)), "damaged": list(damaged.items())}
     _write(beside, lambda temporary: temporary.write_text(json.dumps(content)))
     return Decoded(np.load(path, mmap_mode="r"), damaged)
@@ -80,7 +85,9 @@ def _opened(path: Path, beside: Path, shape: Sequence[int]) -> Decoded | None:
     return Decoded(pixels, damaged) if pixels.shape == tuple(shape) else None
 
 
-def _build(path: Path, shape: Sequence[int], decode: Decode, label: str) -> dict[int, str]:
+def _build(
+    path: Path, shape: Sequence[int], decode: Decode, label: str, opened: Callable[[], Decoded | None]
+) -> dict[int, str]:
     found = {}
 
     def write(temporary: Path) -> None:
@@ -93,7 +100,7 @@ def _build(path: Path, shape: Sequence[int], decode: Decode, label: str) -> dict
                 file.write(pixels.tobytes())
 
     try:
-        _write(path, write)
+        _write(path, write, unless=opened)
     except OSError as error:
         raise BuilderError(
             f"{label}: the decoded copy {path} of {math.prod(shape) / 2**20:.0f} MiB cannot be written "
@@ -111,14 +118,15 @@ def _blocks(count: int, decode: Decode, label: str) -> Iterator[tuple[range, np.
             bar.update(len(block))
 
 
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under a temporary name, force it to disk, and give it its name."""
+def _write(path: Path, write: Callable[[Path], object], unless: Callable[[], object] = lambda: None) -> None:
+    """Write a file under a temporary name, force it to disk, and give it its name unless there is another."""
     temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
     try:
         write(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        if unless() is None:
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 

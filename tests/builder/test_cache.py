@@ -147,6 +147,26 @@ def test_a_build_that_is_interrupted_leaves_no_copy(source, cached, monkeypatch)
     assert len(cifar(source, cached).pixels("train")) == 180
 
 
+def test_of_two_that_build_a_copy_at_once_the_first_to_end_leaves_its_own(cached, monkeypatch):
+    path, shape = cached / "copy.npy", (4, 1, 2, 2)
+
+    def fast(indices):
+        return np.ones((len(indices), *shape[1:]), np.uint8), {2: "bad"}
+
+    def slow(indices):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "getpid", lambda: 1)  # another process, as far as names go
+            cache.open_cache(path, shape, fast, "other")
+        built.append(path.stat())
+        return fast(indices)
+
+    built = []
+    found = cache.open_cache(path, shape, slow, "mine")
+    assert found.damaged == {2: "bad"} and (found.pixels == 1).all()
+    assert path.stat().st_ino == built[0].st_ino
+    assert sorted(each.name for each in cached.iterdir()) == ["copy.json", "copy.npy"]
+
+
 def test_a_copy_that_does_not_fit_on_the_disk_is_one_line(tmp_path):
     """A limit to the size of files is a disk that is full; in a process of its own, which it would kill."""
     folder = tmp_path / "cache"
