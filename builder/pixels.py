@@ -16,6 +16,8 @@ from builder.seeds import generator
 from builder.settings import SphericalSettings, TaskSettings
 from builder.sources import Source, reason
 
+# Of the pixels that come out; part of what a decoded copy goes by. Raised with this file or spherical.py.
+VERSION = 1
 # What PIL and the datasets library raise for damaged images; SyntaxError is PIL's for a broken PNG.
 _DAMAGED = (
     OSError,

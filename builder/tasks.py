@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from builder.cache import Decoded, decode_all, open_cache
 from builder.errors import BuilderError
-from builder.pixels import decode
+from builder.pixels import VERSION, decode
 from builder.seeds import generator
 from builder.settings import TaskSettings
 from builder.sources import Source, open_source
@@ -209,7 +209,7 @@ class Task:
         settings = self.settings
         sphere = None if settings.spherical is None else asdict(settings.spherical)
         shown = (settings.image_size, settings.channels, asdict(settings.columns), sphere)
-        return json.dumps([self._source(name).identity(), name, shown, PIL.__version__])
+        return json.dumps([self._source(name).identity(), name, shown, PIL.__version__, VERSION])
 
     def _decode(self, name: str, indices: Sequence[int]) -> tuple[np.ndarray, dict[int, str]]:
         return decode(self.settings, self._source(name), name, indices)

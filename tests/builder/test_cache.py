@@ -96,6 +96,13 @@ def test_what_decides_the_pixels_makes_another_copy(source, cached, change):
     assert pixels[0].shape != pixels[1].shape or not torch.equal(*pixels)
 
 
+def test_another_version_of_the_decoding_makes_another_copy(source, cached, monkeypatch):
+    cifar(source, cached).pixels("train")
+    monkeypatch.setattr("builder.tasks.VERSION", "another")
+    cifar(source, cached).pixels("train")
+    assert len(copies(cached)) == 2
+
+
 def test_a_file_that_changed_makes_another_copy(source, cached):
     cifar(source, cached).pixels("train")
     write_images(source / "train.parquet", noise(200, seed=7), LABELS)
