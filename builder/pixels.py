@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 
@@ -17,12 +18,15 @@ from builder.settings import SphericalSettings, TaskSettings
 from builder.sources import Source, reason
 
 # Of the pixels that come out; part of what a decoded copy goes by. Raised with this file or spherical.py.
-VERSION = 1
-# What PIL and the datasets library raise for damaged images; SyntaxError is PIL's for a broken PNG.
+VERSION = 2
+# What PIL and the datasets library raise for damaged images; SyntaxError is PIL's for a broken PNG,
+# NotImplementedError for a DDS of a kind that it does not know.
 _DAMAGED = (
     OSError,
     ValueError,
     SyntaxError,
+    NotImplementedError,
+    MemoryError,
     EOFError,
     struct.error,
     Image.DecompressionBombError,
@@ -80,14 +84,27 @@ def _on_sphere(
 
 def _fit(image: Image.Image, size: int, channels: int) -> np.ndarray:
     """Return an image as (channels, size, size) uint8: scaled by its shorter side and cut at the centre."""
-    if image.mode.startswith("I"):  # 16 bits a pixel, which PIL would cut at 255
-        image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
+    if image.mode.startswith("I"):  # more than 8 bits a pixel, which PIL would cut at 255
+        image = _eight_bits(image)
     image = image.convert("L" if channels == 1 else "RGB")
     if image.size != (size, size):
+        # Only what is kept is scaled: all of a strip of 1 x 30,000 pixels would take gigabytes.
         scale = size / min(image.size)
-        width, height = (max(size, round(side * scale)) for side in image.size)
-        left, top = (width - size) // 2, (height - size) // 2
-        image = image.resize((width, height), Image.Resampling.BICUBIC).crop(
-            (left, top, left + size, top + size)
-        )
+        starts, ends = [], []
+        for side in image.size:
+            whole = max(size, round(side * scale))
+            start = (whole - size) // 2
+            starts.append(start * side / whole)
+            ends.append((start + size) * side / whole)
+        image = image.resize((size, size), Image.Resampling.BICUBIC, box=(*starts, *ends))
     return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Return whole numbers as grey, by their highest 8 bits.
+
+    An image of 32 bits does not say how many of them it uses: as many bytes as its brightest pixel needs.
+    """
+    values = np.asarray(image).clip(0)
+    used = 2 if image.mode != "I" else max(1, math.ceil(int(values.max()).bit_length() / 8))
+    return Image.fromarray((values >> 8 * (used - 1)).astype(np.uint8))
