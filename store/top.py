@@ -25,6 +25,7 @@ TOP = pa.schema(
         column(
             "overlap", REAL, "fraction", "of those k: how many are as good as the k-th best", nullable=True
         ),
+        column("overlap_by_chance", REAL, "fraction", "the same for k drawn at random, expected"),
         column(
             "ndcg",
             REAL,
@@ -62,7 +63,7 @@ def top(query: Query, selection: Selection, sizes: tuple[int, ...]) -> pa.Table:
                 rows.append(
                     cell.about
                     | {key: mean(np.array([one[key] for one in found])) for key in chance}
-                    | {f"{key}_by_chance": chance[key] for key in ("regret", "ndcg")}
+                    | {f"{key}_by_chance": chance[key] for key in ("regret", "overlap", "ndcg")}
                     | {"proxy": name, "k": k, "n": fewest(known[mine]), "seeds": len(mine)}
                 )
     return as_table(rows, TOP)
@@ -84,7 +85,7 @@ def measures(scores: Real, accuracy: Real, k: int) -> dict[str, float]:
     as_good = accuracy >= np.sort(accuracy)[-k]
     gain = (accuracy - worst) / (best - worst) if best > worst else np.zeros(len(accuracy))
     return {
-        "regret": best - _best_of(taken, accuracy),
+        "regret": _regret(taken, accuracy),
         "accuracy": float(taken @ accuracy) / k,
         "overlap": float(taken[as_good].sum()) / k,
         "ndcg": ndcg(scores, gain, k),
@@ -122,15 +123,15 @@ def at_places(scores: Real, worth: Real) -> Real:
     return given
 
 
-def _best_of(taken: Real, accuracy: Real) -> float:
-    """The best accuracy among those taken: with chance 1, or, in the tie at the edge, with one below it."""
-    surest = float(accuracy[taken >= 1].max(initial=-np.inf))
+def _regret(taken: Real, accuracy: Real) -> float:
+    """The best accuracy less the best of those taken, each with chance 1 or, in the tie at the edge, less."""
+    best, surest = accuracy.max(), accuracy[taken >= 1].max(initial=-np.inf)
     tied = np.sort(accuracy[(taken > 0) & (taken < 1)])[::-1]
     if not len(tied):
-        return surest
+        return float(best - surest)
     drawn = round(float(taken[(taken > 0) & (taken < 1)].sum()))
     # Drawn without replacement: the best is the i-th when no better one was drawn, and it was.
     among = np.arange(len(tied), 0, -1)
     here = np.minimum(drawn / among, 1.0)
     chance = here * np.concatenate([[1.0], np.cumprod(1 - here)[:-1]])
-    return float(chance @ np.maximum(tied, surest))
+    return float(chance @ (best - np.maximum(tied, surest)))
