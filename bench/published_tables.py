@@ -47,12 +47,13 @@ PROXIES = {name: "macs" if name == "flops" else name for name in (
     "flops", "params", "snip", "jacov", "grad_norm", "plain", "epe_nas", "fisher", "grasp", "l2_norm",
     "synflow", "nwot", "zen",
 )}  # fmt: skip
+NAME = "nas_bench_suite_zero.parquet"
 SENTINEL = -1e7  # NASLib writes -1e8 for a score that failed
 RELEASED = ("zen", "synflow", "epe_nas")  # taken from the release where it holds them
 
 # Spearman's rho of each proxy, 1000 architectures, mean of five draws, in the order of COLUMNS:
-# Krishnakumar et al., NAS-Bench-Suite-Zero, NeurIPS 2022, figure 2. An exact 0 of synflow and epe_nas on tasks
-# that are not classification means that they are not defined there.
+# Krishnakumar et al., NAS-Bench-Suite-Zero, NeurIPS 2022, figure 2. An exact 0 of synflow and epe_nas on
+# tasks that are not classification means that they are not defined there.
 FIGURE_2 = """
 plain -.26 -.21 -.22 -.32 -.32 .07 .36 .34 .24 .35 .03 -.02 -.10 -.18 -.19 -.19 -.30 -.04 .00
 grasp .51 .54 .55 .27 .34 -.12 -.29 -.22 -.27 -.12 .01 .00 -.02 -.10 -.64 -.43 -.26 -.05 -.02
@@ -97,12 +98,27 @@ def whole_spaces(folder: Path) -> dict[str, Table]:
         chosen = rows[(rows.source == "final_zips") & (rows.search_space == space) & (rows.task == task)]
         scored = [name for name in PROXIES if chosen[name].notna().sum() == len(chosen)]
         if chosen.accuracy.notna().any():
-            tables[column] = Table({name: chosen[name] for name in scored}, chosen.accuracy)
+            tables[column] = Table({PROXIES[name]: chosen[name] for name in scored}, chosen.accuracy)
+    return tables
+
+
+def runs(folder: Path) -> dict[str, list[Table]]:
+    """Return the tables of all early runs of NAS-Bench-201, by the paper's column.
+
+    Each run drew and scored 491 to 783 architectures anew; rho is to be averaged over runs, as scores of
+    different runs cannot be mixed.
+    """
+    rows = _rows(folder)
+    tables: dict[str, list[Table]] = {}
+    for column, (space, task) in COLUMNS.items():
+        chosen = rows[(rows.search_space == space) & (rows.task == task) & (rows.source != "final_zips")]
+        if space == "nasbench201":
+            tables[column] = [_as_table(run) for _, run in chosen.groupby("source")]
     return tables
 
 
 def _rows(folder: Path) -> pd.DataFrame:
-    rows = pd.read_parquet(folder / "nas_bench_suite_zero.parquet")
+    rows = pd.read_parquet(folder / NAME)
     return rows.assign(accuracy=rows.val_accuracy.fillna(rows.nasbench101_test_acc))
 
 

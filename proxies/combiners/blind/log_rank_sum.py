@@ -10,7 +10,7 @@ from proxies.combiners.registry import combiner
 from proxies.combiners.table import Table
 
 
-@combiner("log_rank_sum", source="Lee and Ham, CVPR 2024, section 3.3", fits=False)
+@combiner("log_rank_sum", source="Lee and Ham, CVPR 2024", fits=False)
 def log_rank_sum(tables: Sequence[Table], generator: np.random.Generator) -> Combination:
     """Sum the logarithms of each architecture's ranks by all proxies given.
 

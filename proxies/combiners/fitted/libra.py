@@ -35,15 +35,15 @@ def libra(
 ) -> Combination:
     """Choose three proxies by rho, information gain and bias, and merge them.
 
-    Formula: z1 has the highest Spearman's rho with accuracy. Candidates are the others with
+    Formula: the first, z1, has the highest Spearman's rho with accuracy. Candidates are the others with
     rho(z1) - window < rho <= rho(z1). z2 is the candidate of least information gain
     H(y | z1) - H(y | z1, z); z3 the one of the rest whose bias is closest to accuracy's, bias being
     Spearman's rho with the number of parameters. The three are merged by `merge`.
     Source: Casarin, Escalera, Lanz, "L-SWAG", CVPR 2025, Algorithm 1; entropies of NAS-Bench-Suite-Zero.
     Deviations: the paper leaves open what happens when nobody is left within the window: here it is widened
-    by 0.05 until somebody is, for z2 and again for z3, which is logged and told in `Choice`. It leaves open how the three are
-    merged: `merge=log_rank_sum` as AZ-NAS, or `rank_sum`. Ties go to the higher rho, then to the name. On
-    several tables, rho, gain and distance of biases are means over them.
+    by 0.05 until somebody is, for z2 and again for z3, which is logged and told in `Choice`. It leaves open
+    how the three are merged: `merge=log_rank_sum` as AZ-NAS, or `rank_sum`. Ties go to the higher rho, then
+    to the name. On several tables, rho, gain and distance of biases are means over them.
     Invariance: rho, bias and merge see ranks alone. The gain by `bins=width`, NAS-Bench-Suite-Zero's, sees
     values: a monotone transform of a proxy can change the choice. `bins=equal`, eight bins of equal count
     with Miller and Madow's correction, is free of that.
