@@ -10,6 +10,8 @@ import numpy as np
 from proxies.combiners.ranks import percentiles, spearman
 from proxies.combiners.registry import Combiner, get
 from proxies.combiners.table import Real, Table
+from proxies.errors import ProxyError
+from proxies.options import unknown
 
 FOLDS = 2  # fitted on one half, judged on the other
 DRAWS = 5
@@ -63,8 +65,13 @@ def judge(
     A combiner ranks all architectures of the task together, whichever of them it was fitted on: scores need
     no training. Where it does not fit, the three numbers are one.
 
-    Raises ProxyError where a table lacks what the combiner needs.
+    Raises ProxyError where a table lacks what the combiner needs, folds are below 2, draws below 1, or the one
+    task is not among the tables.
     """
+    if folds < 2 or draws < 1:
+        raise ProxyError(f"folds is {folds} and draws is {draws}; expected at least 2 and at least 1.")
+    if only is not None and only not in tables:
+        raise ProxyError(unknown("task", only, tables))
     found = get(combiner) if isinstance(combiner, str) else combiner
     trained = {task: table.trained() for task, table in tables.items()}
     return {
