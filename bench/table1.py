@@ -1,6 +1,6 @@
 """Print the paper's Table 1, combiners on nineteen benchmarks, beside ours, on all and honestly.
 
-`python -m bench.table1 [--tables FOLDER] [--draws 5] [--folds 2] [--seed 0]`; about a minute.
+`python -m bench.table1 [--tables FOLDER] [--draws 5] [--folds 2] [--seed 0]`; some three minutes.
 
 T-CET and AZ-NAS need proxies that are not in the published tables: their rows are the paper's alone.
 TE-NAS's is left out: it lost its alignment in the copy at hand.

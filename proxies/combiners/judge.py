@@ -65,8 +65,8 @@ def judge(
     A combiner ranks all architectures of the task together, whichever of them it was fitted on: scores need
     no training. Where it does not fit, the three numbers are one.
 
-    Raises ProxyError where a table lacks what the combiner needs, folds are below 2, draws below 1, or the one
-    task is not among the tables.
+    Raises ProxyError where a table lacks what the combiner needs, folds are below 2, draws below 1, or `only`
+    names no table.
     """
     if folds < 2 or draws < 1:
         raise ProxyError(f"folds is {folds} and draws is {draws}; expected at least 2 and at least 1.")
