@@ -219,7 +219,9 @@ class ProtocolSettings:
     published: Published | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a checkpoint that nothing would be inherited from."""
+        """Refuse a checkpoint that nothing would be inherited from, and a tuning of nothing."""
+        if self.checkpoint is None and self.name == "finetune":
+            raise BuilderError("protocol.checkpoint is not set. Give it as protocol.checkpoint=value.")
         if self.checkpoint is not None and self.name not in ("supernet", "finetune"):
             raise BuilderError(
                 f"protocol.checkpoint is for protocol=supernet and protocol=finetune; protocol={self.name} "

@@ -174,8 +174,7 @@ class Splits:
 
     settings: batch size and precision.
     task:     whose images.
-
-    `images` counts the images of each split.
+    device:   where they and the networks are.
     """
 
     def __init__(self, settings: Settings, task: Task, device: torch.device) -> None:
@@ -184,7 +183,6 @@ class Splits:
             split: Evaluation(task, SplitImages.of(task, split, device), size, precision)
             for split in EVALUATED
         }
-        self.images = {split: len(evaluation) for split, evaluation in self.evaluations.items()}
         self._device, self._cost = device, Cost()
 
     def measure(self, network: nn.Module) -> Results:
@@ -194,6 +192,11 @@ class Splits:
         shown = sum(self.images.values())
         self._cost.add(Cost.of(shown, time.monotonic() - started, self._device))
         return results
+
+    @property
+    def images(self) -> dict[str, int]:
+        """How many images of each split were measured last."""
+        return {split: evaluation.measured for split, evaluation in self.evaluations.items()}
 
     def take_cost(self) -> Cost:
         """Return what measuring took since this was last asked."""

@@ -23,11 +23,14 @@ class Evaluation:
     images:     the split, on the networks' device.
     batch_size: images in one forward pass.
     precision:  "float32", or "bfloat16" for the matrix products.
+
+    `measured` is the number of images of the last measurement: those that could be decoded.
     """
 
     def __init__(self, task: Task, images: SplitImages, batch_size: int, precision: str) -> None:
         self.task, self.images = task, images
         self.batch_size, self.precision = batch_size, precision
+        self.measured = 0
         self._kept: list[tuple[Tensor, Tensor]] | None = None
 
     def __len__(self) -> int:
@@ -47,15 +50,15 @@ class Evaluation:
         right = torch.zeros((), dtype=torch.int64, device=device)
         # Read once at the end: a device that must tell a number after every batch stands still meanwhile.
         loss = torch.zeros((), dtype=torch.float64, device=device)
-        seen = 0
+        self.measured = 0
         # One context for all batches: it casts the weights once.
         with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             for images, labels in self._batches(batches):
                 logits = network(images).float()  # (batch, classes)
                 right += (logits.argmax(dim=1) == labels).sum()
                 loss += functional.cross_entropy(logits, labels, reduction="sum")
-                seen += len(labels)
-        return int(right) / seen, float(loss) / seen
+                self.measured += len(labels)
+        return int(right) / self.measured, float(loss) / self.measured
 
     def _batches(self, count: int | None) -> Iterator[tuple[Tensor, Tensor]]:
         """Give normalised batches with their labels; after the first full pass from memory if they fit."""

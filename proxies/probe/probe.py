@@ -215,9 +215,16 @@ class Probe:
         """How many images the memory allows to walk with at a time; None for all."""
         if self.memory_gib is None or samples_are_coupled(self.network):
             return None
-        memory_gib = self.memory_gib
-        # A network that fails on one image fails on all of them, where its proxies' rows say why.
-        return attempt(lambda: images_at_once(self.network, self.images[:1], memory_gib), self.device).value
+        # On shapes alone, unless the network looks at values. One that fails on an image fails on all of
+        # them, where its proxies' rows say why.
+        for device in (torch.device("meta"), self.device):
+            measure = functools.partial(
+                images_at_once, self.network, self.images[:1].to(device), self.memory_gib
+            )
+            found = attempt(measure, self.device)
+            if found.value is not None:
+                return found.value
+        return None
 
     def labelled(self, least: int = 1) -> list[tuple[Tensor, Tensor]]:
         """Return the batches; ProxyError when they are fewer than `least` or without labels."""

@@ -13,6 +13,11 @@ import spaces
 from store import Benchmark
 from tests.builder.conftest import noise, write_images
 
+PUBLISHED = (
+    "protocol=published",
+    *(f"protocol.published.{field}=x" for field in ("path", "accuracy", "source")),
+)
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -44,7 +49,17 @@ from tests.builder.conftest import noise, write_images
         (["rank.seed=-1"], "rank.seed is -1, expected at least 0"),
         (["proxies.names=[]"], "proxies.names is empty"),
         (["task.channels=2"], "task.channels is 2, expected 1 (grey) or 3 (colour)"),
-        (["protocol=scratch", "protocol.checkpoint=x.pth"], "protocol.checkpoint is for protocol=supernet"),
+        (["protocol=scratch", "protocol.checkpoint=x.pth"], "protocol=scratch inherits no weights"),
+        (["protocol=finetune"], "protocol.checkpoint is not set"),
+        (["protocol=finetune", "protocol.checkpoint=x.pth", "job=accuracy"], "No architectures in"),
+        (["protocol.recipe.ema=1"], "protocol.recipe.ema is 1.0, expected 0 (no average) to below 1"),
+        (["protocol.recipe.hold=0"], "protocol.recipe.hold is 0, expected at least 1"),
+        (["protocol.recipe.augmentation.crop=middle"], "augmentation.crop is 'middle', expected shift or"),
+        (["accuracy.workers=0"], "accuracy.workers is 0, expected at least 1"),
+        (["accuracy.curve_epochs=0"], "accuracy.curve_epochs is 0, expected at least 1"),
+        (["dry_run=true"], "dry_run=true estimates the time of job=accuracy alone"),
+        (["dry_run=true", "job=accuracy"], "No architectures in"),
+        (["dry_run=true", "job=accuracy", *PUBLISHED], "there is nothing to estimate"),
         (["protocol.recipe.precision=float16"], "expected float32 or bfloat16"),
         (["-m", "sample.n=1,2"], "One command is one run"),
         (["--cfg", "job", "space=nope"], "Unknown space 'nope'"),
