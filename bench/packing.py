@@ -34,7 +34,7 @@ def pack(root: Path, paths: Iterable[Path], out: Path, name: str) -> list[Path]:
             groups.append([])
             room = MOST_BYTES
         groups[-1].append(path)
-        room -= path.stat().st_size + 3 * tarfile.BLOCKSIZE  # its header, its times, its padding
+        room -= path.stat().st_size + 4 * tarfile.BLOCKSIZE  # its header, its times, its padding
     out.mkdir(parents=True, exist_ok=True)
     return [_write(root, group, out, name) for group in groups]
 
