@@ -60,7 +60,8 @@ def main() -> None:
             with terminable():
                 build(config)
         else:
-            hydra.main(version_base="1.3", config_path="pkg://conf", config_name="build")(build)()
+            with terminable():
+                hydra.main(version_base="1.3", config_path="pkg://conf", config_name="build")(build)()
     except KeyboardInterrupt:
         sys.exit("Interrupted. The same command goes on from here.")
     except Terminated:
@@ -82,6 +83,11 @@ def _compose(overrides: list[str]) -> DictConfig:
             return hydra.compose("build", overrides=overrides)
     except ValueError as error:  # Hydra's own, for overrides such as task=null
         raise BuilderError(f"{error}.") from None
+    except (AttributeError, AssertionError):  # OmegaConf's, for a key below one that is null
+        raise BuilderError(
+            "An override sets a key of a group that is null here. Choose what has it first, as "
+            "protocol=published for protocol.published, task=spherical_cifar100 for task.spherical."
+        ) from None
 
 
 def build(config: DictConfig) -> None:

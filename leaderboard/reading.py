@@ -92,7 +92,7 @@ def _ranking(root: Path, stamp: Stamp, filters: Filters) -> pd.DataFrame:
         return benchmark.rank(**chosen).to_pandas()
 
 
-@st.cache_data(show_spinner=False, max_entries=200)
+@st.cache_data(show_spinner="Resampling the architectures for the ceiling", max_entries=200)
 def _noise(root: Path, stamp: Stamp, filters: Filters) -> pd.Series:
     names = ("task", "protocol", "recipe", "space", "params")
     with Benchmark.open(root) as benchmark:

@@ -307,12 +307,11 @@ class Benchmark:
 
         One row a level. A number is its own level; a list counts by its mean; more than 8 different numbers,
         and params, are cut into 5 bands of equally many architectures; params lie by their logarithm. A
-        level is judged where it and two
-        others have 3 architectures or more: its mean accuracy against the straight lines between the means
-        of the others (beyond the last, against the last), give or take 3 times their steepest slope over
-        the distance to the nearest. It is out of line where what remains exceeds 5 standard deviations
-        within the other levels and 8 standard errors of the difference. `store.factors.FACTORS` tells each
-        column's meaning. Raises StoreError for an unknown name.
+        level is judged where it and two others have 3 architectures or more: its mean accuracy against the
+        straight lines between the means of the others (beyond the last, against the last), give or take 3
+        times their steepest slope over the distance to the nearest. It is out of line where what remains
+        exceeds 5 standard deviations within the other levels and 8 standard errors of the difference.
+        `store.factors.FACTORS` tells each column's meaning. Raises StoreError for an unknown name.
         """
         wanted = self._accuracies(task, protocol, recipe, space, split)
         return sanity.factors(self._query, wanted | {"seed": seed})

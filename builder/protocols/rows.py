@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -47,10 +48,17 @@ def checkpoint_of(settings: Settings) -> Path | None:
     """Return the file of weights to inherit from, None if there is none; BuilderError if it is not there."""
     if settings.protocol.checkpoint is None:
         return None
-    path = Path(settings.protocol.checkpoint).expanduser()
+    path = Path(settings.protocol.checkpoint)
+    with contextlib.suppress(RuntimeError):  # ~name of nobody
+        path = path.expanduser()
     if not path.is_file():
         raise BuilderError(f"protocol.checkpoint={path} does not exist.")
     return path
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error, as a row's message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def recipe_id(settings: Settings) -> str:

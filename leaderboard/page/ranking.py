@@ -101,7 +101,8 @@ def draw(filters: Filters, ranked: pd.DataFrame) -> None:
         )
         kinds = ranked["control"].map({True: "control", False: "proxy"})
         noise = reading.noise(filters)
-        top = None if pd.isna(noise["ceiling"]) else noise["ceiling"]
+        # Of the architectures that all proxies scored, which may be few, the ceiling is another.
+        top = None if filters.shared or pd.isna(noise["ceiling"]) else noise["ceiling"]
         chart = charts.intervals(ranked.assign(kind=kinds), picked, top)
         st.altair_chart(chart, width="stretch", key="intervals", on_select=pick)
     table(ranked)

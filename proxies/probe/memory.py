@@ -17,7 +17,7 @@ WORKING_SHARE = 0.5
 def images_at_once(network: nn.Module, image: Tensor, memory_gib: float) -> int:
     """Return how many images to walk with at a time, at least one, to hold at most memory_gib.
 
-    image: one of them, (1, channels, height, width); see `graph_bytes`.
+    network, image: (1, channels, height, width), on one device; see `graph_bytes`.
 
     Formula: (memory / 1.5 - a) / b, where a forward pass of n images keeps a + b n bytes for the backward
     passes: what autograd saves and what layers were given; the half is for what is alive in passing. a is
@@ -32,10 +32,10 @@ def images_at_once(network: nn.Module, image: Tensor, memory_gib: float) -> int:
 def graph_bytes(network: nn.Module, images: Tensor) -> int:
     """Return how many bytes the forward pass of images, (batch, channels, height, width), keeps.
 
-    Of images on the meta device, only shapes are computed.
+    On the meta device, see `on_meta`, only shapes are computed.
     """
     tensors = (*network.named_parameters(), *network.named_buffers())
-    state = {name: tensor.detach().to(images.device) for name, tensor in tensors}
+    state = {name: tensor.detach() for name, tensor in tensors}
     own = {_storage(tensor) for tensor in state.values()}
     found: dict[int, int] = {}
     held: list[Any] = []  # a storage that is freed might be found twice

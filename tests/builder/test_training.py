@@ -1,6 +1,8 @@
 """Training: augmentation, the schedule, and a resume that ends in the same weights to the bit."""
 
 import dataclasses
+import os
+import signal
 from itertools import pairwise
 
 import pytest
@@ -100,6 +102,17 @@ def test_an_interrupted_training_ends_in_the_same_weights(left_alone, tmp_path, 
     resumed, steps = trained(tmp_path / "cut.pt", seconds=1e9)
     assert steps == 5 * RECIPE.epochs - stop_after
     assert same(left_alone[0], resumed)
+
+
+def test_a_signal_at_the_end_of_an_epoch_saves_too(tmp_path):
+    def interrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+        return {"test": (0.5, 1.0)}
+
+    with pytest.raises(KeyboardInterrupt):
+        begun().run(tmp_path / "cut.pt", 1e9, 1, interrupted)
+    state = torch.load(tmp_path / "cut.pt", weights_only=True)
+    assert (state["epoch"], state["step"]) == (1, 0) and list(state["curve"]) == [1]
 
 
 def test_images_read_ahead_end_in_the_same_weights_when_interrupted(tmp_path, monkeypatch):
