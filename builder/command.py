@@ -24,7 +24,7 @@ import spaces
 from builder.device import open_device
 from builder.errors import BuilderError
 from builder.interruption import Terminated, terminable
-from builder.jobs import accuracy, noise, rank, sample, score
+from builder.jobs import accuracy, layers, noise, rank, sample, score, search
 from builder.provenance import Run
 from builder.settings import Settings
 from store import StoreError
@@ -35,6 +35,8 @@ JOBS = {
     "score": score.run,
     "rank": rank.run,
     "noise": noise.run,
+    "layers": layers.run,
+    "search": search.run,
 }
 _USER_MISTAKES = (
     BuilderError,
