@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -215,20 +216,18 @@ def _combination(name: str, settings: Settings, run: Run) -> tuple[str, tuple[st
     One that looks at accuracies is fitted on the scores and accuracies of an earlier benchmark.
     """
     try:
-        from proxies import combiners
+        from proxies.combiners import Table, get, names
     except ImportError:
         raise BuilderError(
-            f"search.rankers: '{name}' is neither accuracy nor a proxy, and no combiners are installed here. "
-            f"Known: {', '.join(proxies.names())}."
+            f"{_unknown(name, [ACCURACY, *proxies.names()])} No combiners are installed here."
         ) from None
-    if name.partition("[")[0] not in combiners.names():
-        known = ", ".join([ACCURACY, *combiners.names(), *proxies.names()])
-        raise BuilderError(f"search.rankers: unknown '{name}'. Known: {known}.")
-    combiner, wanted = combiners.get(name), proxies.resolve(settings.proxies.names)
+    if name.partition("[")[0] not in names():
+        raise BuilderError(_unknown(name, [ACCURACY, *names(), *proxies.names()]))
+    combiner, wanted = get(name), proxies.resolve(settings.proxies.names)
     if combiner.fits:
-        table = combiners.Table(*_earlier(settings, run, wanted))
-    else:
-        table = combiners.Table({proxy: np.empty(0) for proxy in wanted})
+        table = Table(*_earlier(settings, run, wanted))
+    else:  # it asks for no more than the proxies there are
+        table = Table({proxy: np.empty(0) for proxy in wanted})
     draws = np.random.default_rng(derive_seed("search", combiner.name, settings.score.seeds))
     combination = combiner.fit([table], draws)
     print(f"search: {combiner.name} reads {', '.join(combination.proxies)}")
@@ -298,3 +297,9 @@ def protocol_and_recipe(benchmark: Benchmark, settings: Settings) -> tuple[str |
             f"({wanted.recipe or 'any'}) in {benchmark.path}, but {there}."
         )
     return fitting[0] if fitting else (None, None)
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(known)}."
+    return f"search.rankers: '{name}' is no proxy, no combiner and not accuracy. {hint}"
