@@ -24,7 +24,7 @@ import spaces
 from builder.device import open_device
 from builder.errors import BuilderError
 from builder.interruption import Terminated, terminable
-from builder.jobs import accuracy, layers, noise, rank, sample, score, search
+from builder.jobs import accuracy, analyse, layers, noise, rank, sample, score, search
 from builder.provenance import Run
 from builder.settings import Settings
 from store import StoreError
@@ -35,6 +35,7 @@ JOBS = {
     "score": score.run,
     "rank": rank.run,
     "noise": noise.run,
+    "analyse": analyse.run,
     "layers": layers.run,
     "search": search.run,
 }
@@ -62,7 +63,8 @@ def main() -> None:
             with terminable():
                 build(config)
         else:
-            hydra.main(version_base="1.3", config_path="pkg://conf", config_name="build")(build)()
+            with terminable():
+                hydra.main(version_base="1.3", config_path="pkg://conf", config_name="build")(build)()
     except KeyboardInterrupt:
         sys.exit("Interrupted. The same command goes on from here.")
     except Terminated:
@@ -84,6 +86,11 @@ def _compose(overrides: list[str]) -> DictConfig:
             return hydra.compose("build", overrides=overrides)
     except ValueError as error:  # Hydra's own, for overrides such as task=null
         raise BuilderError(f"{error}.") from None
+    except (AttributeError, AssertionError):  # OmegaConf's, for a key below one that is null
+        raise BuilderError(
+            "An override sets a key of a group that is null here. Choose what has it first, as "
+            "protocol=published for protocol.published, task=spherical_cifar100 for task.spherical."
+        ) from None
 
 
 def build(config: DictConfig) -> None:
@@ -95,7 +102,7 @@ def build(config: DictConfig) -> None:
             raise BuilderError(f"Unknown job '{job}'. Known: {', '.join(JOBS)}.")
     for job in settings.jobs:
         run = Run(job, settings, device)
-        if job in ("rank", "noise") or settings.dry_run:  # they only read
+        if job in ("rank", "noise", "analyse") or settings.dry_run:  # they only read
             JOBS[job](settings, run)
             continue
         with run:

@@ -19,7 +19,10 @@ def open_device(settings: Settings, workers: int = 1) -> torch.device:
     keep_freed_memory()
     # Torch rounds the inputs of float32 convolutions to TF32 otherwise; those of matrix products it does not.
     torch.backends.cudnn.allow_tf32 = False
-    return _device(settings.device)
+    device = _device(settings.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # else pinned memory opens the first one too
+    return device
 
 
 def _device(name: str) -> torch.device:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field
 
 from builder.errors import BuilderError
@@ -12,8 +14,20 @@ PRECISIONS = ("float32", "bfloat16")
 
 def _at_least(least: float, section: str, **values: float | None) -> None:
     for name, value in values.items():
-        if value is not None and not value >= least:  # NaN is not
+        if value is not None and not least <= value < math.inf:  # NaN is not
             raise BuilderError(f"{section}{name} is {value}, expected at least {least:g}.")
+
+
+def _seeds(name: str, *seeds: int) -> None:
+    for seed in seeds:
+        if not 0 <= seed < 2**63:
+            raise BuilderError(f"{name} has {seed}, expected 0 to 2^63 - 1.")
+
+
+def _file_name(name: str, value: str) -> None:
+    """Refuse a name that could not be part of a file's."""
+    if not re.fullmatch(r"[\w.-]+", value):
+        raise BuilderError(f"{name} is '{value}', expected letters, digits, '_', '.' and '-'.")
 
 
 @dataclass
@@ -139,6 +153,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""
+        _file_name("protocol.recipe.name", self.name)
         _at_least(1, "protocol.recipe.", epochs=self.epochs, batch_size=self.batch_size, hold=self.hold)
         rates = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
         _at_least(0, "protocol.recipe.", warmup_epochs=self.warmup_epochs, **rates)
@@ -219,7 +234,9 @@ class ProtocolSettings:
     published: Published | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a checkpoint that nothing would be inherited from."""
+        """Refuse a checkpoint that nothing would be inherited from, and a tuning of nothing."""
+        if self.checkpoint is None and self.name == "finetune":
+            raise BuilderError("protocol.checkpoint is not set. Give it as protocol.checkpoint=value.")
         if self.checkpoint is not None and self.name not in ("supernet", "finetune"):
             raise BuilderError(
                 f"protocol.checkpoint is for protocol=supernet and protocol=finetune; protocol={self.name} "
@@ -255,6 +272,7 @@ class SampleSettings:
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""
         _at_least(1, "sample.", n=self.n)
+        _seeds("sample.seed", self.seed)
 
 
 @dataclass
@@ -278,6 +296,8 @@ class AccuracySettings:
         sizes = {"block": self.block, "evaluation_batch_size": self.evaluation_batch_size}
         _at_least(1, "accuracy.", architectures=self.architectures, **sizes)
         _at_least(1, "accuracy.", curve_epochs=self.curve_epochs, workers=self.workers)
+        _at_least(0, "accuracy.", checkpoint_seconds=self.checkpoint_seconds)
+        _seeds("accuracy.seeds", *self.seeds)
         _at_least(1, "the number of ", **{"accuracy.seeds": len(self.seeds)})
 
 
@@ -298,6 +318,7 @@ class ScoreSettings:
         """Refuse numbers that no run can use."""
         _at_least(1, "score.", batch_size=self.batch_size, architectures=self.architectures, block=self.block)
         _at_least(1, "the number of ", **{"score.seeds": len(self.seeds)})
+        _seeds("score.seeds", *self.seeds)
         if self.memory_gib is not None and not self.memory_gib > 0:
             raise BuilderError(f"score.memory_gib is {self.memory_gib}; expected a number above 0, or null.")
 
@@ -370,7 +391,7 @@ class RankSettings:
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""
         _at_least(1, "rank.", draws=self.draws)
-        _at_least(0, "rank.", seed=self.seed)
+        _seeds("rank.seed", self.seed)
 
 
 @dataclass

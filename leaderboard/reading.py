@@ -63,6 +63,11 @@ def noise(filters: Filters) -> pd.Series:
     return _noise(path(), stamp(path()), filters)
 
 
+def curves(filters: Filters) -> pd.DataFrame:
+    """Accuracy by epoch of every training behind the ranked accuracies; see `Benchmark.curves`."""
+    return _curves(path(), stamp(path()), filters)
+
+
 def points(filters: Filters, proxy: str) -> pd.DataFrame:
     """Score and accuracy of each architecture, one row for each proxy seed.
 
@@ -87,12 +92,19 @@ def _ranking(root: Path, stamp: Stamp, filters: Filters) -> pd.DataFrame:
         return benchmark.rank(**chosen).to_pandas()
 
 
-@st.cache_data(show_spinner=False, max_entries=200)
+@st.cache_data(show_spinner="Resampling the architectures for the ceiling", max_entries=200)
 def _noise(root: Path, stamp: Stamp, filters: Filters) -> pd.Series:
     names = ("task", "protocol", "recipe", "space", "params")
     with Benchmark.open(root) as benchmark:
         found = benchmark.noise(**{name: getattr(filters, name) for name in names}, split="test")
     return found.to_pandas().iloc[0]
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def _curves(root: Path, stamp: Stamp, filters: Filters) -> pd.DataFrame:
+    with Benchmark.open(root) as benchmark:
+        found = benchmark.curves(filters.task, filters.protocol, filters.recipe, filters.space)
+    return found.to_pandas()
 
 
 @st.cache_data(show_spinner=False, max_entries=200)

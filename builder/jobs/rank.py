@@ -35,7 +35,10 @@ def run(settings: Settings, run: Run) -> None:
             f"Nothing to rank for {settings.space.name} on {settings.task.name} in {run.root}. "
             "Run job=accuracy and job=score first."
         )
-    ceilings = {(row["protocol"], row["recipe"]): row for row in noise}
+    # Of the architectures that all proxies scored, which may be few, the ceiling is another.
+    ceilings = {
+        (row["protocol"], row["recipe"]): row | ({"ceiling": None} if wanted.shared else {}) for row in noise
+    }
     for (protocol, recipe), group in groupby(rows, key=lambda row: (row["protocol"], row["recipe"])):
         print(f"\n{settings.space.name} on {settings.task.name}, accuracies by {protocol} ({recipe})")
         print(table(list(group), ceilings[protocol, recipe]))

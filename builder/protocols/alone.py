@@ -9,7 +9,6 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 from tqdm import tqdm
 
@@ -17,13 +16,14 @@ from builder import plan
 from builder.device import open_device
 from builder.errors import BuilderError, TrainingFailed
 from builder.interruption import terminable
-from builder.protocols.rows import Ledger, Splits, recipe_of
+from builder.protocols.rows import Ledger, Splits, first_line, recipe_of
 from builder.provenance import Cost, Run
 from builder.seeds import derive_seed
 from builder.settings import Settings
 from builder.tasks import Task
 from builder.training.images import SplitImages
 from builder.training.train import Training
+from proxies.probe.outcome import is_out_of_memory
 from spaces import Architecture, SpaceError
 from store import StoreError
 
@@ -33,6 +33,8 @@ Begin = Callable[[Architecture, int], nn.Module]
 Beginning = Callable[[Settings, Task], Begin]
 # Told after each architecture: what it took, and whether it failed.
 Report = Callable[[Cost, bool], None]
+# Told of an architecture for which memory ran out.
+Crowded = Callable[[Architecture], None]
 
 
 def run(settings: Settings, run: Run, beginning: Beginning) -> None:
@@ -41,7 +43,7 @@ def run(settings: Settings, run: Run, beginning: Beginning) -> None:
     chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
     for seed in wanted.seeds:
         ledger = Ledger(settings, run, seed)
-        todo = ledger.missing(chosen)
+        todo = rest = ledger.missing(chosen)
         failures = 0
         label = f"{protocol} {settings.task.name} seed {seed}"
         with tqdm(total=len(todo), desc=label, unit="arch", disable=not todo) as bar:
@@ -53,9 +55,9 @@ def run(settings: Settings, run: Run, beginning: Beginning) -> None:
                 bar.update()
 
             if wanted.workers > 1 and len(todo) > 1:
-                _share(settings, run, beginning, seed, todo, report)
-            elif todo:
-                train_all(settings, run, beginning, seed, todo, report)
+                rest = _share(settings, run, beginning, seed, todo, report)
+            if rest:
+                train_all(settings, run, beginning, seed, rest, report)
         print(
             f"accuracy: {len(chosen)} architectures of {settings.space.name} on {settings.task.name}, "
             f"{protocol} {ledger.recipe}, seed {seed}: {len(todo)} trained, {failures} failed"
@@ -69,23 +71,61 @@ def train_all(
     seed: int,
     todo: Sequence[Architecture],
     report: Report,
-    bars: bool = True,
+    crowded: Crowded | None = None,
 ) -> None:
-    """Train these architectures one after another; each one's rows are written before it is reported."""
+    """Train these architectures one after another; each one's rows are written before it is reported.
+
+    crowded: told of an architecture for which memory ran out beside other processes, and which has no rows.
+    """
     ledger, task = Ledger(settings, run, seed), Task(settings.task, run.root / "cache")
     splits, images = Splits(settings, task, run.device), SplitImages.of(task, "train", run.device)
     begin = beginning(settings, task)
     for architecture in todo:
-        draw = derive_seed(ledger.protocol, architecture.arch_id, task.name, ledger.recipe, seed)
-        network = begin(architecture, draw).to(run.device)
-        training = training_of(network, task, images, settings, draw, architecture.arch_id if bars else "")
-        rows = _rows(settings, ledger, architecture, training, splits)
+        label = "" if crowded else architecture.arch_id
+        try:
+            rows, cost = _trained(settings, ledger, task, begin, images, splits, architecture, label)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if crowded:
+                crowded(architecture)
+                continue
+            rows, cost = ledger.failed(architecture, first_line(error), 0.0), Cost()
         ledger.write(rows)
-        cost = Cost.of(training.seen, training.seconds, run.device)
-        cost.add(splits.take_cost())
         report(cost, rows[0]["status"] != "ok")
         # The accuracy is the product, the weights are not; one that failed is tried anew.
         _checkpoint(ledger, architecture).unlink(missing_ok=True)
+
+
+def _trained(
+    settings: Settings,
+    ledger: Ledger,
+    task: Task,
+    begin: Begin,
+    images: SplitImages,
+    splits: Splits,
+    architecture: Architecture,
+    label: str,
+) -> tuple[list[dict[str, Any]], Cost]:
+    """Train and measure; return the rows, those of the end first, and what it took."""
+    wanted, device = settings.accuracy, ledger.run.device
+    draw = derive_seed(ledger.protocol, architecture.arch_id, task.name, ledger.recipe, ledger.seed)
+    network = begin(architecture, draw).to(device)
+    training = training_of(network, task, images, settings, draw, label)
+
+    def measure() -> Any:
+        return splits.measure(network)
+
+    try:
+        training.run(
+            _checkpoint(ledger, architecture), wanted.checkpoint_seconds, wanted.curve_epochs, measure
+        )
+        rows = ledger.rows(architecture, measure(), splits.images, training.seconds)
+    except TrainingFailed as error:
+        rows = ledger.failed(architecture, first_line(error), training.seconds)
+    cost = Cost.of(training.seen, training.seconds, device)
+    cost.add(splits.take_cost())
+    return rows + ledger.curve(architecture, training.curve, splits.images), cost
 
 
 def training_of(
@@ -93,25 +133,6 @@ def training_of(
 ) -> Training:
     """Return the training of a network alone, not begun."""
     return Training(network, lambda batch, _: network(batch), task, images, recipe_of(settings), draw, label)
-
-
-def _rows(
-    settings: Settings, ledger: Ledger, architecture: Architecture, training: Training, splits: Splits
-) -> list[dict[str, Any]]:
-    """Train, measure, and return the rows: the end's, then those of the learning curve."""
-    wanted = settings.accuracy
-
-    def measure() -> Any:
-        return splits.measure(training.network)
-
-    try:
-        training.run(
-            _checkpoint(ledger, architecture), wanted.checkpoint_seconds, wanted.curve_epochs, measure
-        )
-        rows = ledger.rows(architecture, measure(), splits.images, training.seconds)
-    except (TrainingFailed, torch.OutOfMemoryError) as error:
-        rows = ledger.failed(architecture, str(error).splitlines()[0], training.seconds)
-    return rows + ledger.curve(architecture, training.curve, splits.images)
 
 
 def _checkpoint(ledger: Ledger, architecture: Architecture) -> Path:
@@ -126,8 +147,12 @@ def _share(
     seed: int,
     todo: Sequence[Architecture],
     report: Report,
-) -> None:
-    """Let several processes train, each every so many architectures; they end with this one."""
+) -> list[Architecture]:
+    """Let several processes train, each every so many architectures; they end with this one.
+
+    Returns the architectures for which memory ran out, which may have enough when they are alone.
+    """
+    Splits(settings, Task(settings.task, run.root / "cache"), run.device)  # one decodes, the others read
     context = multiprocessing.get_context("spawn")
     workers = min(settings.accuracy.workers, len(todo))
     processes = {}
@@ -138,7 +163,9 @@ def _share(
         process.start()
         telling.close()  # the worker's copy alone is open: its end is the worker's
         processes[listening] = process
-    errors, silent = [], dict(processes)
+    errors: list[str] = []
+    crowded: list[Architecture] = []
+    silent = dict(processes)
     try:
         while silent:
             ready = wait(list(silent))
@@ -148,10 +175,13 @@ def _share(
                 except EOFError:
                     silent.pop(connection).join()
                     continue
-                if isinstance(message, str):
-                    errors.append(message)
-                else:
-                    report(*message)
+                match message:
+                    case str():
+                        errors.append(message)
+                    case Architecture():
+                        crowded.append(message)
+                    case (cost, failed):
+                        report(cost, failed)
     finally:
         for process in processes.values():
             process.terminate()  # those still at work save first
@@ -164,6 +194,7 @@ def _share(
     ]
     if errors:
         raise BuilderError(errors[0])
+    return crowded
 
 
 def _work(
@@ -180,8 +211,6 @@ def _work(
     open_device(settings, settings.accuracy.workers)
     with terminable():
         try:
-            train_all(
-                settings, run, beginning, seed, todo, lambda *outcome: telling.send(outcome), bars=False
-            )
+            train_all(settings, run, beginning, seed, todo, lambda *done: telling.send(done), telling.send)
         except (BuilderError, SpaceError, StoreError, OSError) as error:
             telling.send(str(error))

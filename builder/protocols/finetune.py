@@ -5,6 +5,7 @@ task, and is trained on alone.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,6 @@ import spaces
 from builder.errors import BuilderError
 from builder.protocols import alone
 from builder.protocols.alone import Begin
-from builder.protocols.rows import checkpoint_of
 from builder.provenance import Run
 from builder.settings import Settings
 from builder.tasks import Task
@@ -31,9 +31,7 @@ def beginning(settings: Settings, task: Task) -> Begin:
 
     Raises BuilderError when the checkpoint's patches are not the task's.
     """
-    path, space = checkpoint_of(settings), spaces.get(settings.space.name)
-    if path is None:
-        raise BuilderError("protocol.checkpoint is not set. Give it as protocol.checkpoint=value.")
+    path, space = Path(str(settings.protocol.checkpoint)).expanduser(), spaces.get(settings.space.name)
     theirs, ours = checkpoint_shape(path), task.shape
     if (theirs.patch_size, theirs.channels) != (ours["patch_size"], ours["channels"]):
         raise BuilderError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -47,10 +48,17 @@ def checkpoint_of(settings: Settings) -> Path | None:
     """Return the file of weights to inherit from, None if there is none; BuilderError if it is not there."""
     if settings.protocol.checkpoint is None:
         return None
-    path = Path(settings.protocol.checkpoint).expanduser()
+    path = Path(settings.protocol.checkpoint)
+    with contextlib.suppress(RuntimeError):  # ~name of nobody
+        path = path.expanduser()
     if not path.is_file():
         raise BuilderError(f"protocol.checkpoint={path} does not exist.")
     return path
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error, as a row's message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def recipe_id(settings: Settings) -> str:
@@ -174,8 +182,7 @@ class Splits:
 
     settings: batch size and precision.
     task:     whose images.
-
-    `images` counts the images of each split.
+    device:   where they and the networks are.
     """
 
     def __init__(self, settings: Settings, task: Task, device: torch.device) -> None:
@@ -184,7 +191,6 @@ class Splits:
             split: Evaluation(task, SplitImages.of(task, split, device), size, precision)
             for split in EVALUATED
         }
-        self.images = {split: len(evaluation) for split, evaluation in self.evaluations.items()}
         self._device, self._cost = device, Cost()
 
     def measure(self, network: nn.Module) -> Results:
@@ -194,6 +200,11 @@ class Splits:
         shown = sum(self.images.values())
         self._cost.add(Cost.of(shown, time.monotonic() - started, self._device))
         return results
+
+    @property
+    def images(self) -> dict[str, int]:
+        """How many images of each split were measured last."""
+        return {split: evaluation.measured for split, evaluation in self.evaluations.items()}
 
     def take_cost(self) -> Cost:
         """Return what measuring took since this was last asked."""

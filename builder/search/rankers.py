@@ -21,6 +21,7 @@ from builder.scoring import mini_batches, refuse_to_mix, score_rows
 from builder.seeds import derive_seed
 from builder.settings import Settings
 from builder.tasks import Task
+from proxies import combiners
 from spaces import Architecture
 from store import Benchmark
 from store.write import part_name, write_part
@@ -215,19 +216,13 @@ def _combination(name: str, settings: Settings, run: Run) -> tuple[str, tuple[st
 
     One that looks at accuracies is fitted on the scores and accuracies of an earlier benchmark.
     """
-    try:
-        from proxies.combiners import Table, get, names
-    except ImportError:
-        raise BuilderError(
-            f"{_unknown(name, [ACCURACY, *proxies.names()])} No combiners are installed here."
-        ) from None
-    if name.partition("[")[0] not in names():
-        raise BuilderError(_unknown(name, [ACCURACY, *names(), *proxies.names()]))
-    combiner, wanted = get(name), proxies.resolve(settings.proxies.names)
+    if name.partition("[")[0] not in combiners.names():
+        raise BuilderError(_unknown(name, [ACCURACY, *combiners.names(), *proxies.names()]))
+    combiner, wanted = combiners.get(name), proxies.resolve(settings.proxies.names)
     if combiner.fits:
-        table = Table(*_earlier(settings, run, wanted))
+        table = combiners.Table(*_earlier(settings, run, wanted))
     else:  # it asks for no more than the proxies there are
-        table = Table({proxy: np.empty(0) for proxy in wanted})
+        table = combiners.Table({proxy: np.empty(0) for proxy in wanted})
     draws = np.random.default_rng(derive_seed("search", combiner.name, settings.score.seeds))
     combination = combiner.fit([table], draws)
     print(f"search: {combiner.name} reads {', '.join(combination.proxies)}")

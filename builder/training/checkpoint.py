@@ -15,14 +15,20 @@ from store.write import HOST
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint to a temporary name, force it to disk, and give it its name."""
+    """Write a checkpoint to a temporary name, force it to disk, and give it its name; BuilderError if not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except RuntimeError as error:  # torch's own for a full disk
+        reason = str(error).splitlines()[0]
+        raise BuilderError(f"Checkpoint {path} cannot be written ({reason}). Is the disk full?") from None
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from builder.tasks import Task
-from builder.training.images import SplitImages
+from builder.training.images import ReadImages, SplitImages
 
-# A split below this is normalised once for all networks; a larger one again for each of them.
+# A split below this is decoded once for all networks; a larger one again for each of them.
 _KEPT_BYTES = 2**31
 
 
@@ -23,11 +23,14 @@ class Evaluation:
     images:     the split, on the networks' device.
     batch_size: images in one forward pass.
     precision:  "float32", or "bfloat16" for the matrix products.
+
+    `measured` is the number of images of the last measurement: those that could be decoded.
     """
 
     def __init__(self, task: Task, images: SplitImages, batch_size: int, precision: str) -> None:
         self.task, self.images = task, images
         self.batch_size, self.precision = batch_size, precision
+        self.measured = 0
         self._kept: list[tuple[Tensor, Tensor]] | None = None
 
     def __len__(self) -> int:
@@ -47,29 +50,29 @@ class Evaluation:
         right = torch.zeros((), dtype=torch.int64, device=device)
         # Read once at the end: a device that must tell a number after every batch stands still meanwhile.
         loss = torch.zeros((), dtype=torch.float64, device=device)
-        seen = 0
+        self.measured = 0
         # One context for all batches: it casts the weights once.
         with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            for images, labels in self._batches(batches):
-                logits = network(images).float()  # (batch, classes)
+            for pixels, labels in self._batches(batches):
+                logits = network(self.task.normalise(pixels)).float()  # (batch, classes)
                 right += (logits.argmax(dim=1) == labels).sum()
                 loss += functional.cross_entropy(logits, labels, reduction="sum")
-                seen += len(labels)
-        return int(right) / seen, float(loss) / seen
+                self.measured += len(labels)
+        return int(right) / self.measured, float(loss) / self.measured
 
     def _batches(self, count: int | None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Give normalised batches with their labels; after the first full pass from memory if they fit."""
+        """Give pixels and labels; those that are read, after the first full pass, from memory if they fit."""
         if self._kept is not None:
             yield from self._kept[:count]
             return
         kept: list[tuple[Tensor, Tensor]] | None = []
         batches = self.images.batches(torch.arange(len(self.images)), self.batch_size)
         for pixels, labels in islice(batches, count):
-            images = self.task.normalise(pixels)
-            if kept is not None and images.nbytes * len(self.images) <= _KEPT_BYTES * len(images):
-                kept.append((images, labels))
+            fits = pixels.nbytes * len(self.images) <= _KEPT_BYTES * len(pixels)
+            if kept is not None and fits:
+                kept.append((pixels, labels))
             else:
                 kept = None
-            yield images, labels
-        if count is None:
+            yield pixels, labels
+        if count is None and isinstance(self.images, ReadImages):
             self._kept = kept

@@ -118,8 +118,9 @@ def _together(images: list[tuple[int, Tensor | str]]) -> tuple[Tensor, Tensor, d
 
 
 def _outlast_interrupts(_: int) -> None:
-    """Leave Ctrl-C, which a terminal sends to all, to the process that trains: it saves first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leave what a terminal or a scheduler sends to all to the process that trains: it saves first."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _workers() -> int:

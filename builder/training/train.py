@@ -32,7 +32,7 @@ Measure = Callable[[], Results]
 Curve = dict[int, tuple[float, Results]]
 
 # Where a training is; with the weights and the optimizer's state all that the next step depends on.
-_POSITION = ("epoch", "step", "seen", "seconds", "curve")
+_POSITION = ("epoch", "step", "seen", "seconds", "curve", "charged")
 
 
 class Training:
@@ -48,7 +48,8 @@ class Training:
     label:   beside the progress bar; empty: no bar.
 
     `epoch` and `step` say what comes next; `seconds` what the training took so far, `seen` the images it was
-    shown, both with those before an interruption; `curve` holds what was measured on the way.
+    shown, both with those before an interruption; `charged` whether these were recorded; `curve` holds what
+    was measured on the way.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Training:
         self.steps = math.ceil(len(images) / recipe.batch_size)
         self.epoch = self.step = self.seen = 0
         self.seconds = 0.0
+        self.charged = False
         self.loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self.curve: Curve = {}
 
@@ -95,7 +97,8 @@ class Training:
         self._resume(checkpoint)
         epochs = self.recipe.epochs
         if self.epoch or self.step:
-            print(f"{self.label}: goes on after epoch {self.epoch} of {epochs}, step {self.step}")
+            name = self.label or "training"
+            print(f"{name}: goes on after epoch {self.epoch} of {epochs}, step {self.step}")
         self.network.train()
         self._mark = self._saved = time.monotonic()
         total, done = epochs * self.steps, self.position
@@ -104,20 +107,27 @@ class Training:
             while self.epoch < epochs and not stop.asked:
                 for _ in self._rest_of_epoch():
                     bar.update()
-                    if stop.asked or time.monotonic() - self._saved > checkpoint_seconds:
-                        self._save(checkpoint)
                     if stop.asked:
                         break
+                    if time.monotonic() - self._saved > checkpoint_seconds:
+                        self._save(checkpoint)
                 else:
                     bar.set_postfix(loss=f"{self._end_epoch():.3f}")
                     if self.epoch == epochs:
                         self._save(checkpoint)
                     elif measure and curve_epochs and self.epoch % curve_epochs == 0:
                         self._measure(measure)
+            if stop.asked:
+                self._save(checkpoint)
         if stop.asked:
             raise KeyboardInterrupt  # where the signal itself, delivered above, did not end the process
         self._keep_average()
         return done < total
+
+    def charge(self, checkpoint: Path) -> None:
+        """Remember, beside a training that has ended, that its cost was recorded."""
+        self.charged = True
+        self._save(checkpoint)
 
     @property
     def position(self) -> int:
@@ -211,7 +221,7 @@ class Training:
         for name in _POSITION:
             state[name] = getattr(self, name)
         save_checkpoint(path, {**state, "loss": float(self.loss)})
-        self._saved = time.monotonic()
+        self._saved = self._mark = time.monotonic()
 
     def _resume(self, path: Path) -> None:
         """Load a checkpoint if there is one."""

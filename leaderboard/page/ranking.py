@@ -59,6 +59,7 @@ def show() -> None:
         if not controls:
             st.caption("The ranks count the controls, which are hidden.")
     list_unranked(filters, shown[shown["rho"].isna()])
+    draw_curves(filters)
     download(filters, shown)
 
 
@@ -100,7 +101,8 @@ def draw(filters: Filters, ranked: pd.DataFrame) -> None:
         )
         kinds = ranked["control"].map({True: "control", False: "proxy"})
         noise = reading.noise(filters)
-        top = None if pd.isna(noise["ceiling"]) else noise["ceiling"]
+        # Of the architectures that all proxies scored, which may be few, the ceiling is another.
+        top = None if filters.shared or pd.isna(noise["ceiling"]) else noise["ceiling"]
         chart = charts.intervals(ranked.assign(kind=kinds), picked, top)
         st.altair_chart(chart, width="stretch", key="intervals", on_select=pick)
     table(ranked)
@@ -225,6 +227,16 @@ def list_unranked(filters: Filters, unranked: pd.DataFrame) -> None:
         placeholder=DASH,
         key="unranked",
     )
+
+
+def draw_curves(filters: Filters) -> None:
+    """How the trainings behind the accuracies went, where they were measured on the way."""
+    curves = reading.curves(filters)
+    if (curves.groupby(["arch_id", "seed"])["epoch"].nunique() < 2).all():
+        return
+    st.subheader("Learning curves", anchor=False)
+    st.caption("Test accuracy by epoch, one line a training; the ranking is by the last epoch of each.")
+    st.altair_chart(charts.learning_curves(curves), width="stretch", key="curves")
 
 
 def download(filters: Filters, shown: pd.DataFrame) -> None:

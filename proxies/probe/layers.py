@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -95,6 +96,18 @@ def feature_map(network: nn.Module) -> nn.Module:
     if name not in modules:
         raise ProxyError(f"The network has no module '{name}', which it names as its feature map.")
     return modules[name]
+
+
+def on_meta(network: nn.Module) -> nn.Module:
+    """Return a copy of the network on the meta device, where only shapes are computed; no weight is copied.
+
+    A copy, since a network may keep what it makes at its first call.
+    """
+    memo: dict[int, Tensor] = {}
+    for tensor in (*network.parameters(), *network.buffers()):
+        empty = torch.empty_like(tensor, device="meta")
+        memo[id(tensor)] = nn.Parameter(empty, False) if isinstance(tensor, nn.Parameter) else empty
+    return copy.deepcopy(network, memo)
 
 
 def samples_are_coupled(network: nn.Module) -> bool:

@@ -17,12 +17,12 @@ WORKING_SHARE = 0.5
 def images_at_once(network: nn.Module, image: Tensor, memory_gib: float) -> int:
     """Return how many images to walk with at a time, at least one, to hold at most memory_gib.
 
-    image: one of them, (1, channels, height, width).
+    network, image: (1, channels, height, width), on one device; see `graph_bytes`.
 
     Formula: (memory / 1.5 - a) / b, where a forward pass of n images keeps a + b n bytes for the backward
     passes: what autograd saves and what layers were given; the half is for what is alive in passing. a is
-    what a pass makes once, whatever its images. What is kept a weight, some 4 to 30 bytes a weight depending
-    on the statistics asked for, comes on top.
+    what a pass makes once, whatever its images. On top come what is kept a weight, some 4 to 30 bytes
+    depending on the statistics asked for, and for the tangent kernel what its layers were given and gave.
     """
     one, two = (graph_bytes(network, image.expand(count, -1, -1, -1)) for count in (1, 2))
     each = max(1, two - one)
@@ -32,11 +32,11 @@ def images_at_once(network: nn.Module, image: Tensor, memory_gib: float) -> int:
 def graph_bytes(network: nn.Module, images: Tensor) -> int:
     """Return how many bytes the forward pass of images, (batch, channels, height, width), keeps.
 
-    Nothing is computed: the pass runs on shapes, on the meta device, as `count_operations` does.
+    On the meta device, see `on_meta`, only shapes are computed.
     """
     tensors = (*network.named_parameters(), *network.named_buffers())
-    shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
-    own = {_storage(tensor) for tensor in shapes.values()}
+    state = {name: tensor.detach() for name, tensor in tensors}
+    own = {_storage(tensor) for tensor in state.values()}
     found: dict[int, int] = {}
     held: list[Any] = []  # a storage that is freed might be found twice
 
@@ -52,9 +52,9 @@ def graph_bytes(network: nn.Module, images: Tensor) -> int:
     with ExitStack() as hooks, torch.enable_grad():
         for module in weighted_layers(network).values():
             hooks.enter_context(module.register_forward_pre_hook(keep_input))
-        leaf = torch.empty_like(images, device="meta", requires_grad=True)
+        leaf = images.detach().clone().requires_grad_()  # not the storage of a whole batch
         hooks.enter_context(torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor))
-        call(network, leaf, shapes)
+        call(network, leaf.clone(), state)  # a network may begin with an operation in place
     return sum(found.values())
 
 

@@ -8,7 +8,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from proxies.errors import NothingCollected
-from proxies.probe.layers import call
+from proxies.probe.layers import on_meta
 
 
 def count_operations(network: nn.Module, input_shape: tuple[int, int, int], dtype: torch.dtype) -> int:
@@ -17,13 +17,11 @@ def count_operations(network: nn.Module, input_shape: tuple[int, int, int], dtyp
     input_shape: (channels, height, width). On tensors that have shapes and no values, nothing is computed.
     Raises NothingCollected when the pass calls no convolution or matrix product.
     """
-    tensors = (*network.named_parameters(), *network.named_buffers())
-    shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
     image = torch.empty(1, *input_shape, dtype=dtype, device="meta")
     counter = FlopCounterMode(display=False)
     # Fused attention kernels are not counted on every device; the plain one is two matrix products.
     with sdpa_kernel(SDPBackend.MATH), torch.no_grad(), counter:
-        call(network, image, shapes)
+        on_meta(network)(image)
     if not counter.get_total_flops():
         raise NothingCollected("The forward pass calls no convolution or matrix product.")
     return counter.get_total_flops()

@@ -105,13 +105,16 @@ def metered(
 def _status(error: Exception) -> Status:
     if isinstance(error, ProxyError):
         return error.status
+    return "oom" if is_out_of_memory(error) else "error"
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error says that memory ran out."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return "oom"
+        return True
     # The CPU allocator and some CUDA libraries only say it in words.
-    said = str(error)
-    if isinstance(error, RuntimeError) and ("out of memory" in said or "DefaultCPUAllocator" in said):
-        return "oom"
-    return "error"
+    words = ("out of memory", "DefaultCPUAllocator", "ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
 def _line(error: Exception) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from proxies.errors import ProxyError
 from proxies.probe.activations import ActivationPatterns
 from proxies.probe.jacobian import kernel_modules
-from proxies.probe.layers import WHOLE, Interval, WeightedLayer, samples_are_coupled
+from proxies.probe.layers import WHOLE, Interval, WeightedLayer, on_meta, samples_are_coupled
 from proxies.probe.memory import images_at_once
 from proxies.probe.outcome import Outcome, Price, attempt
 from proxies.probe.passes import PASSES
@@ -215,9 +215,15 @@ class Probe:
         """How many images the memory allows to walk with at a time; None for all."""
         if self.memory_gib is None or samples_are_coupled(self.network):
             return None
-        memory_gib = self.memory_gib
-        # A network that fails on one image fails on all of them, where its proxies' rows say why.
-        return attempt(lambda: images_at_once(self.network, self.images[:1], memory_gib), self.device).value
+        # On shapes alone, unless the network looks at values. One that fails on an image fails on all of
+        # them, where its proxies' rows say why.
+        memory_gib, image = self.memory_gib, self.images[:1]
+        measures = (
+            lambda: images_at_once(on_meta(self.network), image.to("meta"), memory_gib),
+            lambda: images_at_once(self.network, image, memory_gib),
+        )
+        found = (attempt(measure, self.device).value for measure in measures)
+        return next((count for count in found if count is not None), 1)
 
     def labelled(self, least: int = 1) -> list[tuple[Tensor, Tensor]]:
         """Return the batches; ProxyError when they are fewer than `least` or without labels."""
@@ -254,7 +260,12 @@ class Probe:
 
     def _needed(self) -> set[str]:
         """The passes that are wanted, and those that they read."""
-        return {needed for name in self.wanted for needed in (name, *PASSES[name].needs)}
+        run = self.outcomes
+        return {
+            needed
+            for name in self.wanted
+            for needed in (name, *(() if name in run else PASSES[name].needs))
+        }
 
     def _walk(self, names: list[str]) -> None:
         """Run passes on one walk, and keep what came of each."""

@@ -12,7 +12,7 @@ from builder import cache
 from builder.errors import BuilderError
 from builder.settings import SphericalSettings
 from builder.tasks import Task
-from builder.training.evaluate import evaluate
+from builder.training.evaluate import Evaluation
 from builder.training.images import HeldImages, ReadImages, SplitImages
 from tests.builder.conftest import noise, write_images
 from tests.builder.test_tasks import task
@@ -255,7 +255,9 @@ def test_accuracy_is_of_the_images_that_were_read(tmp_path):
         def forward(self, batch):
             return torch.eye(10)[torch.zeros(len(batch), dtype=torch.int64)]
 
-    accuracy, _ = evaluate(First(), found, images, 50)
+    evaluation = Evaluation(found, images, 50, "float32")
+    accuracy, _ = evaluation.measure(First())
+    assert evaluation.measured == 199
     assert accuracy == pytest.approx(19 / 199)  # there are 20 of class 0, and one is damaged
 
 

@@ -13,6 +13,11 @@ import spaces
 from store import Benchmark
 from tests.builder.conftest import noise, write_images
 
+PUBLISHED = (
+    "protocol=published",
+    *(f"protocol.published.{field}=x" for field in ("path", "accuracy", "source")),
+)
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -27,6 +32,11 @@ from tests.builder.conftest import noise, write_images
         (["+sample.m=3"], "+sample.m=3 adds a key that nothing reads"),
         (["sample.n=many"], "Value 'many' of type 'str' could not be converted to Integer"),
         (["sample.n=0"], "sample.n is 0, expected at least 1"),
+        (["accuracy.seeds=[99999999999999999999]"], "accuracy.seeds has 99999999999999999999, expected 0 to"),
+        (["protocol.recipe.warmup_epochs=inf"], "protocol.recipe.warmup_epochs is inf, expected at least 0"),
+        (["protocol.recipe.name=a/b"], "protocol.recipe.name is 'a/b', expected letters"),
+        (["protocol.published.importer=hytas"], "sets a key of a group that is null here"),
+        (["task.spherical={bandwidth: 10}"], "sets a key of a group that is null here"),
         (["task=null"], "Config group override must be a string"),
         (["sample.n==3"], "Error parsing override 'sample.n==3'"),
         (["task.mean=[0.5,0.5]"], "need one number for each of 1 channels; got 2"),
@@ -41,10 +51,20 @@ from tests.builder.conftest import noise, write_images
         (["task.std=[]"], "need one number for each of 1 channels"),
         (["task.std=[0]"], "expected deviations above 0"),
         (["score.seeds=[]"], "the number of score.seeds is 0, expected at least 1"),
-        (["rank.seed=-1"], "rank.seed is -1, expected at least 0"),
+        (["rank.seed=-1"], "rank.seed has -1, expected 0 to 2^63 - 1"),
         (["proxies.names=[]"], "proxies.names is empty"),
         (["task.channels=2"], "task.channels is 2, expected 1 (grey) or 3 (colour)"),
-        (["protocol=scratch", "protocol.checkpoint=x.pth"], "protocol.checkpoint is for protocol=supernet"),
+        (["protocol=scratch", "protocol.checkpoint=x.pth"], "protocol=scratch inherits no weights"),
+        (["protocol=finetune"], "protocol.checkpoint is not set"),
+        (["protocol=finetune", "protocol.checkpoint=x.pth", "job=accuracy"], "No architectures in"),
+        (["protocol.recipe.ema=1"], "protocol.recipe.ema is 1.0, expected 0 (no average) to below 1"),
+        (["protocol.recipe.hold=0"], "protocol.recipe.hold is 0, expected at least 1"),
+        (["protocol.recipe.augmentation.crop=middle"], "augmentation.crop is 'middle', expected shift or"),
+        (["accuracy.workers=0"], "accuracy.workers is 0, expected at least 1"),
+        (["accuracy.curve_epochs=0"], "accuracy.curve_epochs is 0, expected at least 1"),
+        (["dry_run=true"], "dry_run=true estimates the time of job=accuracy alone"),
+        (["dry_run=true", "job=accuracy"], "No architectures in"),
+        (["dry_run=true", "job=accuracy", *PUBLISHED], "there is nothing to estimate"),
         (["protocol.recipe.precision=float16"], "expected float32 or bfloat16"),
         (["-m", "sample.n=1,2"], "One command is one run"),
         (["--cfg", "job", "space=nope"], "Unknown space 'nope'"),

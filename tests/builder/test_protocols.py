@@ -13,9 +13,11 @@ from sklearn.datasets import load_digits
 import spaces
 from builder.command import checked
 from builder.errors import BuilderError
-from builder.protocols import finetune
+from builder import plan
+from builder.protocols import alone, finetune, scratch
 from builder.protocols.estimate import clock, estimate
 from builder.protocols.rows import recipe_id
+from builder.provenance import Run
 from builder.settings import Settings
 from builder.tasks import Task
 from spaces.supernet import checkpoint_shape
@@ -90,6 +92,30 @@ def test_two_workers_write_the_rows_of_one(vitzero, sampled):
     assert facts[0] == facts[1]
     (lone,) = query(alone, "SELECT images FROM runs WHERE job = 'accuracy'")
     assert run["images"] == lone["images"] and run["seconds"] > 0
+
+
+def test_memory_that_runs_out_is_a_failed_row_or_another_try_alone(vitzero, sampled, monkeypatch):
+    first = plan.architectures(sampled, MICRO.name)[0]
+    real = alone.training_of
+
+    def greedy(network, task, images, told, draw, label):
+        if sum(p.numel() for p in network.parameters()) == MICRO.params(first, **task.shape):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+        return real(network, task, images, told, draw, label)
+
+    monkeypatch.setattr(alone, "training_of", greedy)
+    told = settings(f"root={sampled}", *SCRATCH[1:])
+    crowded, reported = [], []
+    with Run("accuracy", told, torch.device("cpu")) as run:
+        everything = plan.architectures(sampled, MICRO.name)
+        report = lambda *done: reported.append(done)  # noqa: E731
+        alone.train_all(told, run, scratch.beginning, 0, everything, report, crowded.append)
+    assert crowded == [first] and len(reported) == 2
+    assert first.arch_id not in {row["arch_id"] for row in rows(sampled, "accuracies")}
+    code, out, _ = vitzero(f"root={sampled}", *SCRATCH)
+    assert code == 0 and "1 trained, 1 failed" in out
+    (message,) = {r["message"] for r in query(sampled, f"FROM accuracies WHERE arch_id = '{first.arch_id}'")}
+    assert message.startswith("CUDA out of memory")
 
 
 def test_a_mistake_of_workers_is_one_line(vitzero, sampled):

@@ -360,7 +360,6 @@ def test_two_recipes_are_never_mixed(known, vitzero):
 
 @pytest.mark.parametrize("name", ["log_rank_sum", "libra"])
 def test_a_combiner_ranks_among_what_was_evaluated(known, vitzero, name):
-    pytest.importorskip("proxies.combiners.registry")
     asked = ("proxies.names=[params,macs,depth,width]", f"search.rankers=[{name}]")
     if name == "libra":
         code, _, err = vitzero(f"root={known}", *TABLE, *asked)

@@ -1,15 +1,20 @@
 """Training: augmentation, the schedule, and a resume that ends in the same weights to the bit."""
 
 import dataclasses
+import os
+import signal
 from itertools import pairwise
 
 import pytest
 import torch
 
 import spaces
+from builder import tasks
 from builder.errors import BuilderError, TrainingFailed
 from builder.settings import Recipe
+from builder.training import evaluate
 from builder.training.augment import Augmentation, augment
+from builder.training.evaluate import Evaluation
 from builder.training.images import SplitImages
 from builder.training.train import Training, learning_rate
 from tests.builder.test_tasks import task
@@ -89,14 +94,34 @@ def left_alone(tmp_path_factory):
     return trained(path, seconds=1e9)[0], path
 
 
-# Before the first checkpoint, in the middle of an epoch, with an epoch's last step, in the last epoch.
-@pytest.mark.parametrize("stop_after", [0, 7, 10, 18])
+# Before the first checkpoint, in the middle of an epoch, after an epoch's last step.
+@pytest.mark.parametrize("stop_after", [0, 7, 10])
 def test_an_interrupted_training_ends_in_the_same_weights(left_alone, tmp_path, stop_after):
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "cut.pt", stop_after=stop_after)
     resumed, steps = trained(tmp_path / "cut.pt", seconds=1e9)
     assert steps == 5 * RECIPE.epochs - stop_after
     assert same(left_alone[0], resumed)
+
+
+def test_a_signal_at_the_end_of_an_epoch_saves_too(tmp_path):
+    def interrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+        return {"test": (0.5, 1.0)}
+
+    with pytest.raises(KeyboardInterrupt):
+        begun().run(tmp_path / "cut.pt", 1e9, 1, interrupted)
+    state = torch.load(tmp_path / "cut.pt", weights_only=True)
+    assert (state["epoch"], state["step"]) == (1, 0) and list(state["curve"]) == [1]
+
+
+def test_images_read_ahead_end_in_the_same_weights_when_interrupted(tmp_path, monkeypatch):
+    held, _ = trained(tmp_path / "held.pt", seconds=1e9, epochs=2)
+    monkeypatch.setattr(tasks, "_KEPT_SIDE", 4)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "read.pt", stop_after=3, epochs=2)
+    read, steps = trained(tmp_path / "read.pt", seconds=1e9, epochs=2)
+    assert steps == 7 and same(held, read)
 
 
 def test_a_finished_training_is_not_repeated(left_alone):
@@ -112,37 +137,65 @@ def test_a_checkpoint_holds_the_weights_that_are_evaluated(left_alone):
     assert not torch.equal(state["trained"]["head.weight"], state["model"]["head.weight"])
 
 
-def test_the_average_follows_the_weights(tmp_path):
-    """Replayed on a recipe whose every step can be read from a checkpoint of its own."""
-    weights = []
-    for steps in range(1, 6):
-        with pytest.raises(KeyboardInterrupt):
-            trained(tmp_path / f"{steps}.pt", stop_after=steps)
-        state = torch.load(tmp_path / f"{steps}.pt", weights_only=True)
-        weights.append(state["trained"]["head.weight"])
-    digits = task("task=digits")
-    average = spaces.get("autoformer-micro").supernet(seed=1, **digits.shape).head.weight.detach()
-    for position, weight in enumerate(weights):
+def begun(forward=None, **changes):
+    """A training of a supernet that has taken no step, and its images."""
+    space, digits = spaces.get("autoformer-micro"), task("task=digits")
+    supernet = space.supernet(seed=1, **digits.shape)
+    images = SplitImages.of(digits, "train", torch.device("cpu"))
+
+    def draw(batch, choices):
+        return supernet(batch, space.draw(choices))
+
+    recipe = dataclasses.replace(RECIPE, **changes)
+    return Training(supernet, forward or draw, digits, images, recipe, 3, "")
+
+
+def test_the_average_follows_the_weights():
+    training = begun()
+    weight = training.network.head.weight
+    average = weight.detach().clone()
+    batches = training.images.batches(torch.arange(len(training.images)), RECIPE.batch_size)
+    for position, (pixels, labels) in enumerate(batches):
+        training.take_step(pixels, labels)
         keep = min(RECIPE.ema, (1 + position) / (10 + position))
-        average = keep * average + (1 - keep) * weight
-    assert torch.allclose(average, state["model"]["head.weight"], atol=1e-7)
+        average = keep * average + (1 - keep) * weight.detach()
+    (place,) = [i for i, parameter in enumerate(training.parameters) if parameter is weight]
+    assert torch.allclose(average, training.average[place], atol=1e-6)
+    assert not torch.allclose(average, weight, atol=1e-6)
 
 
 @pytest.mark.parametrize(("hold", "different"), [(1, 10), (5, 2)])
-def test_a_drawn_architecture_is_held(tmp_path, hold, different):
+def test_a_drawn_architecture_is_held(hold, different):
     drawn = []
-    space, digits = spaces.get("autoformer-micro"), task("task=digits")
-    supernet = space.supernet(**digits.shape)
+    space = spaces.get("autoformer-micro")
 
-    def forward(images, choices):
+    def forward(batch, choices):
         drawn.append(space.draw(choices))
-        return supernet(images, drawn[-1])
+        return training.network(batch, drawn[-1])
 
-    images = SplitImages.of(digits, "train", torch.device("cpu"))
-    recipe = dataclasses.replace(RECIPE, epochs=2, hold=hold)
-    Training(supernet, forward, digits, images, recipe, 3, "").run(tmp_path / "checkpoint.pt", 1e9)
+    training = begun(forward, hold=hold)
+    batches = training.images.batches(torch.arange(1000), 100)
+    for pixels, labels in batches:
+        training.take_step(pixels, labels)
     assert len(drawn) == 10 and len(set(drawn)) == different
     assert all(len(set(drawn[start : start + hold])) == 1 for start in range(0, 10, hold))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_an_evaluation_from_memory_is_the_same_to_the_bit(precision, monkeypatch):
+    digits, space = task("task=digits"), spaces.get("autoformer-micro")
+    images = SplitImages.of(digits, "validation", torch.device("cpu"))
+    networks = [space.build(architecture, seed=2) for architecture in space.sample(3, seed=0)]
+    kept = Evaluation(digits, images, 50, precision)
+    first = [kept.measure(network) for network in networks]
+    monkeypatch.setattr(evaluate, "_KEPT_BYTES", 0)
+    anew = Evaluation(digits, images, 50, precision)
+    assert [anew.measure(network) for network in networks] == first
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        logits = networks[1](digits.normalise(digits.pixels("validation"))).float()
+    labels = digits.labels("validation")
+    assert first[1][0] == pytest.approx((logits.argmax(1) == labels).float().mean().item(), abs=0.01)
+    assert first[1][1] == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item(), rel=1e-3)
 
 
 def test_bfloat16_is_another_recipe_that_trains_too(tmp_path):

@@ -14,7 +14,7 @@ from store import Benchmark
 from store.rank import CONTROLS
 from store.write import write_part
 from tests.leaderboard.conftest import Open
-from tests.store.planted import CORRELATIONS, score_row
+from tests.store.planted import CORRELATIONS, accuracy_row, score_row
 
 SCRATCH = {"space": "autoformer-micro", "task": "digits", "accuracy": "scratch/micro"}
 
@@ -161,6 +161,19 @@ def test_an_unfinished_benchmark_says_what_to_run(
     for name in gone:
         shutil.rmtree(root / name)
     assert trouble(visit(root)).endswith(f"Run: python -m builder job={job} root={root}{known}")
+
+
+def test_learning_curves_are_shown_where_epochs_were_measured(
+    benchmark: Path, visit: Open, tmp_path: Path
+) -> None:
+    assert "Learning curves" in [title.value for title in visit(benchmark, **SCRATCH).subheader]
+    root = shutil.copytree(benchmark, tmp_path / "copy")
+    with Benchmark.open(root) as planted:
+        names = planted.accuracy("digits", "scratch", "micro")["arch_id"].to_pylist()
+    shutil.rmtree(root / "accuracies")
+    write_part(root, "accuracies", [accuracy_row(n, i / len(names)) for i, n in enumerate(names)], "ends")
+    page = visit(root, **SCRATCH)
+    assert "Learning curves" not in [title.value for title in page.subheader] and not page.exception
 
 
 def test_a_ranking_without_scores_says_what_to_run(benchmark: Path, visit: Open, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 import proxies
 from proxies import ProxyError, registry
 from proxies.probe import PASSES
+from proxies.probe.layers import on_meta
 from proxies.probe.memory import graph_bytes
 from tests.proxies.networks import NETWORKS, TinyViT, batches
 
@@ -50,7 +51,9 @@ def test_alone_equals_together_in_any_order(network, dtype):
 def test_memory_changes_no_score(network):
     network, data = network().double(), batches(size=9, dtype=torch.float64)
     whole = values(ALL, network, data)
-    parts = (graph_bytes(network, data[0][0][:4]) + 1) * 1.5 / 2**30  # four at a time, so that parts differ
+    parts = (
+        (graph_bytes(on_meta(network), data[0][0][:4].to("meta")) + 1) * 1.5 / 2**30
+    )  # four at a time, so that parts differ
     for memory_gib in (parts, 1e-9):
         scores = proxies.compute(ALL, network, data, memory_gib=memory_gib)
         found = {name: score.value for name, score in scores.items() if whole[name] is not None}
@@ -62,7 +65,7 @@ def test_memory_bounds_the_images_at_once():
     network = TinyViT()
     network.embed.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
     data = batches(size=9)
-    memory_gib = (graph_bytes(network, data[0][0][:3]) + 1) * 1.5 / 2**30
+    memory_gib = (graph_bytes(on_meta(network), data[0][0][:3].to("meta")) + 1) * 1.5 / 2**30
     seen.clear()
     proxies.compute(["snip"], network, data, memory_gib=memory_gib)
     assert seen[2:] == [3, 3, 3]  # after one image and two without values

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import proxies
+from proxies.probe.memory import graph_bytes
 from tests.proxies.networks import TinyViT, batches, draw
 
 DOUBLE = batches(dtype=torch.float64)
@@ -133,3 +134,34 @@ def test_equal_images_have_no_condition_number():
     for memory_gib in (None, 1e-9):
         score = proxies.compute(["ntk_cond"], TinyViT().double(), same, memory_gib=memory_gib)["ntk_cond"]
         assert (score.status, score.value) == ("inf", None)
+
+
+class LooksAtValues(TinyViT):
+    """A network that cannot run on shapes alone."""
+
+    def forward(self, images):
+        return super().forward(images) if images.abs().sum() > 0 else None
+
+
+@pytest.mark.parametrize("network", [TinyViT, LooksAtValues])
+def test_memory_is_measured_on_shapes_or_else_on_values(network):
+    image = batches()[0][0][:1]
+    memory_gib = (graph_bytes(TinyViT(), image.expand(3, -1, -1, -1)) + 1) * 1.5 / 2**30
+    assert proxies.Probe(network(), batches(size=9), memory_gib=memory_gib).images_at_once == 3
+
+
+class Keeps(TinyViT):
+    """A network that keeps a tensor it makes at its first call."""
+
+    kept = None
+
+    def forward(self, images):
+        if self.kept is None:
+            self.kept = torch.ones((), device=images.device)
+        return super().forward(images * self.kept)
+
+
+def test_counting_on_shapes_leaves_nothing_in_the_network():
+    network = Keeps()
+    scores = proxies.compute(["macs", "snip"], network, batches(), memory_gib=6.0)
+    assert {score.status for score in scores.values()} == {"ok"} and not network.kept.is_meta
