@@ -251,7 +251,11 @@ def by_interval(intervals: pd.DataFrame) -> alt.LayerChart:
         base.transform_filter("datum.chosen != ''")
         .mark_rect(filled=False, strokeWidth=3)
         .encode(
-            stroke=alt.Stroke("chosen:N", scale=alt.Scale(range=["#D55E00", "#000000"]), title="chosen by")
+            stroke=alt.Stroke(
+                "chosen:N",
+                scale=alt.Scale(domain=["spikes", "fitted"], range=["#000000", "#56B4E9"]),
+                title="chosen by",
+            )
         )
     )
     return alt.layer(cells, said, frames).resolve_scale(color="independent").properties(width=360, height=300)
