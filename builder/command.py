@@ -24,7 +24,7 @@ import spaces
 from builder.device import open_device
 from builder.errors import BuilderError
 from builder.interruption import Terminated, terminable
-from builder.jobs import accuracy, analyse, noise, rank, sample, score
+from builder.jobs import accuracy, analyse, layers, noise, rank, sample, score, search
 from builder.provenance import Run
 from builder.settings import Settings
 from store import StoreError
@@ -36,6 +36,8 @@ JOBS = {
     "rank": rank.run,
     "noise": noise.run,
     "analyse": analyse.run,
+    "layers": layers.run,
+    "search": search.run,
 }
 _USER_MISTAKES = (
     BuilderError,

@@ -11,8 +11,10 @@ import pyarrow as pa
 from store import analysis, information, schema
 from store import factors as sanity
 from store import groups as grouping
+from store import layers as depths
 from store import noise as repeats
 from store import rank as ranking
+from store import searches as progress
 from store import top as best
 from store.errors import StoreError, unknown
 from store.parts import damaged_part, find_parts
@@ -104,8 +106,9 @@ class Benchmark:
         return self._names("SELECT space FROM parts.architectures")
 
     def tasks(self) -> list[str]:
-        """Names of the tasks that have accuracies or scores, sorted."""
-        return self._names("SELECT task FROM parts.accuracies UNION SELECT task FROM parts.scores")
+        """Names of the tasks that have accuracies, scores, layers or searches, sorted."""
+        tables = ("accuracies", "scores", "layers", "searches")
+        return self._names(" UNION ".join(f"SELECT task FROM parts.{name}" for name in tables))
 
     def protocols(self) -> list[str]:
         """Names of the protocols that have accuracies, sorted."""
@@ -477,6 +480,63 @@ class Benchmark:
             ORDER BY space, task, protocol, recipe, arch_id, seed, epoch""",
             self._accuracies(task, protocol, recipe, space, split),
         )
+
+    def layers(self, task: str | None = None, space: str | None = None) -> pa.Table:
+        """Log sigma of the gradients by tenth of the depth, and where its spikes lie, by space and task.
+
+        task, space: only this one; None: each of them
+
+        log_sigma is the mean over architectures of the mean over a tenth's layers and seeds, spread its
+        standard deviation over architectures; failed layers are left out. `spike` marks the interval that
+        `store.layers.spikes` chooses from this curve alone. `store.layers.CURVE` tells each column's
+        meaning. Raises StoreError for an unknown name.
+        """
+        self._check(task=task, space=space)
+        return depths.curves(self._query, {"task": task, "space": space})
+
+    def layer_intervals(
+        self,
+        task: str | None = None,
+        protocol: str | None = None,
+        recipe: str | None = None,
+        space: str | None = None,
+        split: str = "test",
+        draws: int = 1000,
+        seed: int = 0,
+    ) -> pa.Table:
+        """How well Lambda of L-SWAG orders the architectures over each of the 55 intervals of the depth.
+
+        task, protocol, recipe, space: only this one; None: each of them, never mixed
+        split:       part of the data set the accuracies were measured on
+        draws, seed: resamples of the architectures for the interval, and their seed and the halves'
+
+        Architectures with an accuracy and every layer measured are cut into two random halves. `fitted` marks
+        the interval with the highest rho on the first half: it has looked at accuracies, so only its rho on
+        the other half says anything. `spike` is chosen as in `layers()`. `store.layers.RHO_BY_INTERVAL` tells
+        each column's meaning. Raises StoreError for an unknown name.
+        """
+        wanted = self._accuracies(task, protocol, recipe, space, split)
+        return depths.by_interval(self._query, wanted, _checked(draws), seed)
+
+    def searches(
+        self,
+        task: str | None = None,
+        space: str | None = None,
+        strategy: str | None = None,
+        ranker: str | None = None,
+    ) -> pa.Table:
+        """Every evaluation of every search in its order, with the best architecture so far.
+
+        task, space, strategy, ranker: only this one; None: all
+
+        The best so far is the one with the highest value among those evaluated, the first of equals; `better`
+        is the share of architectures with a known accuracy that beat its own. A combiner's values are those
+        of the search's end. `store.searches.PROGRESS` tells each column's meaning; table searches has one row
+        a search. Raises StoreError for an unknown task or space.
+        """
+        self._check(task=task, space=space)
+        wanted = {"task": task, "space": space, "strategy": strategy, "ranker": ranker}
+        return progress.progress(self._query, wanted)
 
     def missing(self, table: str, keys: pa.Table) -> pa.Table:
         """Which of the given keys have no row yet, whatever run would write it.

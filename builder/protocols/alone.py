@@ -211,8 +211,6 @@ def _work(
     open_device(settings, settings.accuracy.workers)
     with terminable():
         try:
-            train_all(
-                settings, run, beginning, seed, todo, lambda *done: telling.send(done), telling.send
-            )
+            train_all(settings, run, beginning, seed, todo, lambda *done: telling.send(done), telling.send)
         except (BuilderError, SpaceError, StoreError, OSError) as error:
             telling.send(str(error))

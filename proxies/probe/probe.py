@@ -262,9 +262,7 @@ class Probe:
         """The passes that are wanted, and those that they read."""
         run = self.outcomes
         return {
-            needed
-            for name in self.wanted
-            for needed in (name, *(() if name in run else PASSES[name].needs))
+            needed for name in self.wanted for needed in (name, *(() if name in run else PASSES[name].needs))
         }
 
     def _walk(self, names: list[str]) -> None:
