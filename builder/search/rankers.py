@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -163,7 +164,7 @@ class ByProxies(Ranker):
     def _mean(self, architecture: Architecture, name: str) -> float:
         """Return the mean over seeds, NaN where one of them failed."""
         found = [self._scores[architecture.arch_id, name, seed] for seed in self._settings.score.seeds]
-        return float("nan") if None in found else float(np.mean(found))
+        return float(np.mean([math.nan if score is None else score for score in found]))
 
     def _known(self) -> tuple[dict[tuple[str, str, int], float | None], dict[str, float]]:
         """Return the scores in the table by (arch_id, proxy, seed), and their prices summed by arch_id."""
