@@ -1,6 +1,7 @@
 """Tasks: three disjoint splits, images of any kind, and what a wrong source says."""
 
 import io
+import os
 import struct
 import zlib
 
@@ -340,6 +341,18 @@ def test_a_split_without_images_is_refused_once_asked_for(tmp_path, overrides, s
     for read in (cifar.labels, cifar.pixels):
         with pytest.raises(BuilderError, match=f"Task 'cifar10' has no {split} images. {remedy}"):
             read(split)
+
+
+def test_a_file_replaced_within_a_second_is_read_anew(tmp_path):
+    path = tmp_path / "train.parquet"
+    sizes = []
+    for nanoseconds, labels in enumerate(([0, 1, 2, 3], [3, 2, 1, 0])):
+        write_images(path, FOUR_BYTES, labels)
+        os.utime(path, ns=(10**18, 10**18 + nanoseconds))
+        sizes.append(path.stat().st_size)
+        found = task("task=cifar10", f"task.path={path}", "task.validation_fraction=0")
+        assert found.labels("train").tolist() == labels
+    assert sizes[0] == states[1]
 
 
 @pytest.mark.parametrize("path", ["data", "data/c*.parquet", "**/c*.parquet", "~/data", "~/data/c*.parquet"])
