@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from builder.errors import BuilderError
+from builder.sources import reason
 from store.write import HOST
 
 # Spherical images are made a block at a time; 16 fit a core's cache.
@@ -32,8 +35,11 @@ class Decoded:
 
 def decode_all(shape: Sequence[int], decode: Decode, label: str) -> Decoded:
     """Decode every image of a source into memory; shape: (images, channels, side, side)."""
-    pixels = np.zeros(shape, dtype=np.uint8)
-    return Decoded(pixels, _fill(pixels, decode, label))
+    found = Decoded(np.zeros(shape, dtype=np.uint8), {})
+    for block, pixels, damaged in _blocks(shape[0], decode, label):
+        found.pixels[block.start : block.stop] = pixels
+        found.damaged.update(damaged)
+    return found
 
 
 def open_cache(path: Path, shape: Sequence[int], decode: Decode, label: str) -> Decoded:
@@ -45,17 +51,22 @@ def open_cache(path: Path, shape: Sequence[int], decode: Decode, label: str) -> 
     decode: what it is built with.
     label:  beside the progress bar and in what is said about a damaged copy.
 
-    The copy is checked once by every process that opens it.
+    The copy is checked once by every process that opens it. Of processes that build it at once, the first one
+    to end leaves its own. Raises BuilderError when it cannot be written.
     """
     beside = path.with_suffix(".json")
+    opened = functools.partial(_opened, path, beside, shape)
     if beside.exists():
-        found = _opened(path, beside, shape)
+        found = opened()
         if found is not None:
             return found
         print(f"{label}: the decoded copy {path} is damaged and is built anew")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside.unlink(missing_ok=True)  # what describes the copy must never be older than it
-    damaged = _build(path, shape, decode, label)
+    damaged = _build(path, shape, decode, label, opened)
+    found = opened()
+    if found is not None:
+        return found
     content = {"sha256": _sha256(*_state(path)), "damaged": list(damaged.items())}
     _write(beside, lambda temporary: temporary.write_text(json.dumps(content)))
     return Decoded(np.load(path, mmap_mode="r"), damaged)
@@ -74,37 +85,48 @@ def _opened(path: Path, beside: Path, shape: Sequence[int]) -> Decoded | None:
     return Decoded(pixels, damaged) if pixels.shape == tuple(shape) else None
 
 
-def _build(path: Path, shape: Sequence[int], decode: Decode, label: str) -> dict[int, str]:
-    damaged = {}
+def _build(
+    path: Path, shape: Sequence[int], decode: Decode, label: str, opened: Callable[[], Decoded | None]
+) -> dict[int, str]:
+    found = {}
 
     def write(temporary: Path) -> None:
-        pixels = np.lib.format.open_memmap(temporary, "w+", np.uint8, tuple(shape))
-        damaged.update(_fill(pixels, decode, label))
-        pixels.flush()
+        # Written, not mapped: where a disk fills up, a mapped file kills the process without a word.
+        with temporary.open("wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
+            np.lib.format.write_array_header_1_0(file, header)
+            for _, pixels, damaged in _blocks(shape[0], decode, label):
+                found.update(damaged)
+                file.write(pixels.tobytes())
 
-    _write(path, write)
-    return damaged
+    try:
+        _write(path, write, unless=opened)
+    except OSError as error:
+        raise BuilderError(
+            f"{label}: the decoded copy {path} of {math.prod(shape) / 2**20:.0f} MiB cannot be written "
+            f"({reason(error)}). Make room there, or take another root=."
+        ) from None
+    return found
 
 
-def _fill(pixels: np.ndarray, decode: Decode, label: str) -> dict[int, str]:
-    damaged = {}
-    with tqdm(total=len(pixels), desc=f"decode {label}", unit="image", delay=2, leave=False) as bar:
-        for start in range(0, len(pixels), _BLOCK):
-            block = range(start, min(start + _BLOCK, len(pixels)))
-            pixels[block.start : block.stop], reasons = decode(block)
-            damaged.update(reasons)
+def _blocks(count: int, decode: Decode, label: str) -> Iterator[tuple[range, np.ndarray, dict[int, str]]]:
+    """Yield positions in a source, their pixels, and the reasons of those that are damaged."""
+    with tqdm(total=count, desc=f"decode {label}", unit="image", delay=2, leave=False) as bar:
+        for start in range(0, count, _BLOCK):
+            block = range(start, min(start + _BLOCK, count))
+            yield block, *decode(block)
             bar.update(len(block))
-    return damaged
 
 
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under a temporary name, force it to disk, and give it its name."""
+def _write(path: Path, write: Callable[[Path], object], unless: Callable[[], object] = lambda: None) -> None:
+    """Write a file under a temporary name, force it to disk, and give it its name unless there is another."""
     temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
     try:
         write(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        if unless() is None:
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 

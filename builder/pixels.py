@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from builder import spherical
+from builder.errors import BuilderError
 from builder.seeds import generator
 from builder.settings import SphericalSettings, TaskSettings
 from builder.sources import Source, reason
@@ -35,7 +36,8 @@ def decode(
     split:   the source's own name of it, which the rotations of a sphere depend on.
     indices: positions in the source.
 
-    Returns (images, channels, side, side) uint8, the damaged dark, and the reasons by position.
+    Returns (images, channels, side, side) uint8, the damaged dark, and the reasons by position. Raises
+    BuilderError when the disk or the network fails, which says nothing about the image.
     """
     side = task.image_size if task.spherical is None else task.spherical.source_side
     pixels = np.zeros((len(indices), task.channels, side, side), dtype=np.uint8)
@@ -44,6 +46,12 @@ def decode(
         try:
             pixels[row] = _fit(source.image(index), side, task.channels)
         except _DAMAGED as error:
+            # PIL's own have no number: one with it came from the disk or the network, and may pass.
+            if isinstance(error, OSError) and error.errno is not None:
+                raise BuilderError(
+                    f"Task '{task.name}': image {index} of '{split}' cannot be read ({reason(error)}). "
+                    "Is the disk or the network at fault? The same command tries again."
+                ) from None
             damaged[index] = reason(error).rstrip(".")
     if task.spherical is not None:
         pixels = _on_sphere(task, task.spherical, pixels, split, indices)

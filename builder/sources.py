@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import hashlib
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -134,7 +136,9 @@ def _from_path(task: TaskSettings, split: str) -> Source:
         raise BuilderError(f"Task '{task.name}': split '{split}' of {path} holds no images.")
     columns = _wanted_columns(task)
     names = [glob.escape(str(file)) for file in files]  # the library takes a name for a pattern
-    dataset = _load(task, path, "parquet", data_files=names, columns=columns, split="train")
+    # The library finds its copy by whole seconds; the name, which is a part of where it lies, tells finer.
+    state = hashlib.sha256(_states(files).encode()).hexdigest()[:16]
+    dataset = _load(task, path, "parquet", name=state, data_files=names, columns=columns, split="train")
     if task.columns.split is not None:
         found = np.asarray([str(name) for name in dataset[task.columns.split][:]])
         if split not in found:
@@ -207,10 +211,15 @@ def _check_columns(task: TaskSettings, file: Path) -> None:
 
 
 def _files_of_split(task: TaskSettings, files: list[Path], split: str) -> list[Path]:
-    """Return the files whose names speak of this split; files that speak of none are all for training."""
+    """Return the files whose paths below task.path speak of this split; if none speaks, all are to train on.
+
+    Folders speak too: the hub has <split>/0000.parquet.
+    """
+    above = len(_folder(Path(str(task.path)).expanduser()).parts)
 
     def words(file: Path) -> set[str]:
-        return set(re.split(r"[^a-z]+", file.stem.lower())) & set(_SPLIT_WORDS)
+        below = "/".join(file.with_suffix("").parts[above:])
+        return set(re.split(r"[^a-z]+", below.lower())) & set(_SPLIT_WORDS)
 
     for file in files:
         if {task.splits.train, task.splits.test} <= words(file):
@@ -225,6 +234,14 @@ def _files_of_split(task: TaskSettings, files: list[Path], split: str) -> list[P
         return files
     known = sorted(set().union(*(words(file) for file in files)) or {task.splits.train})
     raise _no_split(task, files[0].parent, split, known)
+
+
+def _folder(path: Path) -> Path:
+    """Return the folder that a path names: itself, that of a file, or what a pattern has before its stars."""
+    if path.is_dir():
+        return path
+    plain = itertools.takewhile(lambda part: path.is_file() or glob.escape(part) == part, path.parent.parts)
+    return Path(*plain)
 
 
 def _from_dataset(task: TaskSettings, dataset: Any, where: str, identity: Callable[[], str]) -> Source:

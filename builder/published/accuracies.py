@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import pickle
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +20,19 @@ from spaces import Architecture, Space, SpaceError
 
 # Parts whose numbers they are from where they were read; all rows of a recipe share the first part.
 SEPARATOR = " | "
-# What reading a file of another format raises: json and csv ValueError, torch.load the last three.
+# What reading a file of another format raises: json ValueError, csv its own, torch.load the last six.
 _OF_ANOTHER_FORMAT = (
     AttributeError,
     KeyError,
     TypeError,
     ValueError,
+    csv.Error,
     EOFError,
+    IndexError,
     RuntimeError,
     pickle.UnpicklingError,
+    struct.error,
+    AssertionError,  # what torch's reader of pickles finds odd
 )
 
 
@@ -118,17 +124,26 @@ def of_importer(published: Published, space: Space, task: str, cache: Path) -> l
     published: says which importer, and where a local copy lies. cache: folder that fetched files are kept in.
 
     Raises BuilderError when there are none, a file cannot be had, is not the right one, or is not what is
-    expected.
+    expected; if it was fetched it is removed then, for the next run to fetch anew.
     """
     source = importer.get(str(published.importer))
     columns = source.of(space.name, task, published.recipe)
     wanted = list(dict.fromkeys(column.file for column in columns))
     paths = files.located(source, wanted, published.path, cache)
-    return [
-        _column(source, column, paths[column.file], space, published.sha256)
-        for column in columns
-        if column.file in paths
-    ]
+    found = []
+    for column in columns:
+        if column.file not in paths:
+            continue
+        try:
+            found.append(_column(source, column, paths[column.file], space, published.sha256))
+        except BuilderError as error:
+            if published.path is not None:
+                raise
+            paths[column.file].unlink()
+            raise BuilderError(
+                f"{error} It was fetched and is removed: run again to fetch it anew."
+            ) from None
+    return found
 
 
 def _column(source: Importer, column: Column, path: Path, space: Space, sha256: list[str]) -> Accuracies:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import shutil
 import urllib.request
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from builder.errors import BuilderError
 from builder.published.importer import Importer
 from builder.sources import reason
+from store.write import HOST
 
 _TIMEOUT = 60  # seconds without a byte
 
@@ -51,19 +53,25 @@ def fetched(address: str, target: Path) -> Path:
     if target.is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
+    part = target.with_name(f".{target.name}.{HOST}.{os.getpid()}.tmp")
     try:
-        with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer, part.open("wb") as file:
-            size = int(answer.headers.get("Content-Length", 0))
-            bar = {"desc": f"fetch {target.name}", "total": size or None, "delay": 2, "leave": False}
-            with tqdm.wrapattr(answer, "read", **bar) as body:
-                shutil.copyfileobj(body, file)
-        if size and part.stat().st_size != size:
-            raise OSError(f"{part.stat().st_size} of {size} bytes came")
+        _fetch(address, part, target.name)
+        part.replace(target)
     except (OSError, http.client.HTTPException) as error:
         raise BuilderError(
             f"{address} could not be fetched ({reason(error)}). "
             "Fetch it on another machine and give the local copy with protocol.published.path=."
         ) from None
-    part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
     return target
+
+
+def _fetch(address: str, part: Path, name: str) -> None:
+    with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer, part.open("wb") as file:
+        size = int(answer.headers.get("Content-Length", 0))
+        bar = {"desc": f"fetch {name}", "total": size or None, "delay": 2, "leave": False}
+        with tqdm.wrapattr(answer, "read", **bar) as body:
+            shutil.copyfileobj(body, file)
+    if size and part.stat().st_size != size:
+        raise OSError(f"{part.stat().st_size} of {size} bytes came")

@@ -1,8 +1,12 @@
 """The decoded copy: built once, never trusted when damaged, never stale; and damaged images are left out."""
 
 import dataclasses
+import errno
 import json
 import os
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -138,6 +142,62 @@ def test_a_build_that_is_interrupted_leaves_no_copy(source, cached, monkeypatch)
     with monkeypatch.context() as patched:
         patched.setattr(Task, "_decode", interrupted)
         with pytest.raises(KeyboardInterrupt):
+            cifar(source, cached).pixels("train")
+    assert list(cached.iterdir()) == []
+    assert len(cifar(source, cached).pixels("train")) == 180
+
+
+def test_of_two_that_build_a_copy_at_once_the_first_to_end_leaves_its_own(cached, monkeypatch):
+    path, shape = cached / "copy.npy", (4, 1, 2, 2)
+
+    def fast(indices):
+        return np.ones((len(indices), *shape[1:]), np.uint8), {2: "bad"}
+
+    def slow(indices):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "getpid", lambda: 1)  # another process, as far as names go
+            cache.open_cache(path, shape, fast, "other")
+        built.append(path.stat())
+        return fast(indices)
+
+    built = []
+    found = cache.open_cache(path, shape, slow, "mine")
+    assert found.damaged == {2: "bad"} and (found.pixels == 1).all()
+    assert path.stat().st_ino == built[0].st_ino
+    assert sorted(each.name for each in cached.iterdir()) == ["copy.json", "copy.npy"]
+
+
+def test_a_copy_that_does_not_fit_on_the_disk_is_one_line(tmp_path):
+    """A limit to the size of files is a disk that is full; in a process of its own, which it would kill."""
+    folder = tmp_path / "cache"
+    code = f"""
+import resource
+from pathlib import Path
+import numpy as np
+from builder import cache
+from builder.errors import BuilderError
+resource.setrlimit(resource.RLIMIT_FSIZE, (50000, 50000))
+try:
+    decode = lambda indices: (np.ones((len(indices), 3, 32, 32), np.uint8), {{}})
+    cache.open_cache(Path({str(folder)!r}) / "copy.npy", (200, 3, 32, 32), decode, "mine")
+except BuilderError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.match("mine: the decoded copy .*copy.npy of 1 MiB cannot be written .*too large", done.stdout)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_disk_that_fails_once_is_no_damaged_image(source, cached, monkeypatch):
+    def failing(path, *_, **__):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "image.png")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("datasets.Image.decode_example", failing)
+        with pytest.raises(
+            BuilderError, match="image 0 of 'train' cannot be read .*Input/output error.*again"
+        ):
             cifar(source, cached).pixels("train")
     assert list(cached.iterdir()) == []
     assert len(cifar(source, cached).pixels("train")) == 180

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import pickle
 import random
 import re
 import threading
@@ -22,6 +23,7 @@ from builder.published.check import check, factors
 from builder.published.files import fetched, located
 from builder.published.page import page
 from store import Benchmark
+from store.write import clean_temporary
 from tests.builder import upstream
 from tests.shared import needs_tables
 
@@ -267,6 +269,13 @@ def test_a_slipped_file_is_refused_unless_told_otherwise(hytas, tmp_path):
     assert len(values(tmp_path)) == 80
 
 
+# What torch.save began with before it wrote zip files, then a reference that is no tuple.
+ODD_PICKLE = b"".join(
+    pickle.dumps(part, 2) for part in (torch.serialization.MAGIC_NUMBER, torch.serialization.PROTOCOL_VERSION)
+)
+ODD_PICKLE += pickle.dumps({}, 2) + b"\x80\x02K\x01Q."
+
+
 @pytest.mark.parametrize(
     ("importer", "space", "task", "content"),
     [
@@ -281,6 +290,10 @@ def test_a_slipped_file_is_refused_unless_told_otherwise(hytas, tmp_path):
         ("ood_vit_nas", "autoformer-small", "imagenet", b"[1, 2]"),
         ("vit_bench_101", "autoformer-tiny", "cifar100", b"nothing that torch wrote"),
         ("vit_bench_101", "autoformer-tiny", "cifar100", b""),
+        ("hytas", "hytas", "ksc", b"layer_num,OA\n" + b"1" * 200_000),  # csv.Error
+        ("vit_bench_101", "autoformer-tiny", "cifar100", b"\x80\x02X\x01"),  # struct.error
+        ("vit_bench_101", "autoformer-tiny", "cifar100", b"\x80\x02\x85."),  # IndexError
+        ("vit_bench_101", "autoformer-tiny", "cifar100", ODD_PICKLE),  # AssertionError
     ],
 )
 def test_a_damaged_file_is_one_line_with_the_address(importing, tmp_path, importer, space, task, content):
@@ -290,6 +303,16 @@ def test_a_damaged_file_is_one_line_with_the_address(importing, tmp_path, import
     code, _, err = importing(*choice, f"protocol.published.path={tmp_path}")
     assert code == 2 and err.count("\n") == 1
     assert f"{name} cannot be read as {importer} wrote it" in err and "https://raw" in err
+
+
+@pytest.mark.parametrize("content", ["<html>Sign in first</html>", "layer_num,OA\n3,0.5\n", "anything\n"])
+def test_a_bad_download_is_fetched_anew_by_the_next_run(importing, tmp_path, content):
+    fetch = tmp_path / "benchmark" / "cache" / "hytas" / "ksc_2000_new_all.csv"
+    fetch.parent.mkdir(parents=True)
+    fetch.write_text(content)
+    code, _, err = importing("protocol.published.importer=hytas", "space=hytas", "task=ksc")
+    assert code == 2 and err.count("\n") == 1 and not fetch.exists()
+    assert "cannot be read as hytas wrote it" in err and "run again to fetch it anew" in err
 
 
 def test_a_pickle_that_runs_code_is_refused(importing, tmp_path):
@@ -373,7 +396,18 @@ def test_what_cannot_be_fetched_whole_names_the_address_and_leaves_nothing(serve
         fetched(address + page, tmp_path / "file")
     assert f"{address}{page} could not be fetched" in str(caught.value)
     assert "protocol.published.path=" in str(caught.value)
-    assert not (tmp_path / "file").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_fetch_leaves_is_swept(server, tmp_path, monkeypatch):
+    address, _ = server
+    monkeypatch.setattr("builder.published.files.os.getpid", lambda: 2**22 + 1)  # no process has this number
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "unlink", lambda *_, **__: None)
+        with pytest.raises(BuilderError):
+            fetched(f"{address}/cut", tmp_path / "cache" / "hytas" / "file.csv")
+    (left,) = (tmp_path / "cache" / "hytas").iterdir()
+    assert clean_temporary(tmp_path) == [left]
 
 
 def test_a_local_copy_is_a_file_a_folder_or_the_repository(tmp_path):

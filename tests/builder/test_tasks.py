@@ -1,6 +1,7 @@
 """Tasks: three disjoint splits, images of any kind, and what a wrong source says."""
 
 import io
+import os
 import struct
 import zlib
 
@@ -79,6 +80,17 @@ def test_pixels_are_the_files_pixels(cifar_like):
     expected = np.asarray(Image.open(io.BytesIO(noise(50, seed=2)[0])))
     together = {image.permute(1, 2, 0).numpy().tobytes() for image in cifar.pixels("test")}
     assert expected.tobytes() in together
+
+
+@pytest.mark.parametrize("where", ["", "/*/*.parquet", "/**/*.parquet"])
+def test_a_split_may_be_named_by_its_folder(tmp_path, where):
+    """As the hub lays its Parquet out; a folder above task.path says nothing."""
+    folder = tmp_path / "train_and_test"
+    write_images(folder / "train" / "0000.parquet", noise(4, seed=1), [0, 1, 2, 3])
+    write_images(folder / "test" / "0000.parquet", noise(2, seed=2), [0, 1])
+    cifar = task("task=cifar10", f"task.path='{folder}{where}'", "task.validation_fraction=0")
+    assert (len(cifar.labels("train")), len(cifar.labels("test"))) == (4, 2)
+    assert not rows(cifar.pixels("train")) & rows(cifar.pixels("test"))
 
 
 def test_batches_share_no_image_and_depend_on_the_seed(cifar_like):
@@ -329,6 +341,18 @@ def test_a_split_without_images_is_refused_once_asked_for(tmp_path, overrides, s
     for read in (cifar.labels, cifar.pixels):
         with pytest.raises(BuilderError, match=f"Task 'cifar10' has no {split} images. {remedy}"):
             read(split)
+
+
+def test_a_file_replaced_within_a_second_is_read_anew(tmp_path):
+    path = tmp_path / "train.parquet"
+    sizes = []
+    for nanoseconds, labels in enumerate(([0, 1, 2, 3], [3, 2, 1, 0])):
+        write_images(path, FOUR_BYTES, labels)
+        os.utime(path, ns=(10**18, 10**18 + nanoseconds))
+        sizes.append(path.stat().st_size)
+        found = task("task=cifar10", f"task.path={path}", "task.validation_fraction=0")
+        assert found.labels("train").tolist() == labels
+    assert sizes[0] == states[1]
 
 
 @pytest.mark.parametrize("path", ["data", "data/c*.parquet", "**/c*.parquet", "~/data", "~/data/c*.parquet"])

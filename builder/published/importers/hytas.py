@@ -10,10 +10,17 @@ from pathlib import Path
 from builder.published.importer import Column, Entry, Importer, one_width, register
 
 
+_READ = {"layer_num", "embed_dim", "mlp_ratio", "num_heads", "OA"}
+
+
 def read(path: Path) -> Iterator[Entry]:
     """Read one of its CSV files: lists are written as JSON, beside accuracy, flops and proxies."""
     with path.open(newline="") as file:
-        for row in csv.DictReader(file):
+        table = csv.DictReader(file)
+        missing = _READ - set(table.fieldnames or ())
+        if missing:  # a page of a single line, say, has no row that would tell
+            raise ValueError(f"it has no column {', '.join(sorted(missing))}")
+        for row in table:
             genome = {
                 "depth": int(row["layer_num"]),
                 "embed_dim": one_width(json.loads(row["embed_dim"])),
