@@ -352,7 +352,7 @@ def test_a_file_replaced_within_a_second_is_read_anew(tmp_path):
         sizes.append(path.stat().st_size)
         found = task("task=cifar10", f"task.path={path}", "task.validation_fraction=0")
         assert found.labels("train").tolist() == labels
-    assert sizes[0] == states[1]
+    assert sizes[0] == sizes[1]
 
 
 @pytest.mark.parametrize("path", ["data", "data/c*.parquet", "**/c*.parquet", "~/data", "~/data/c*.parquet"])
