@@ -324,6 +324,62 @@ class ScoreSettings:
 
 
 @dataclass
+class LayersSettings:
+    """Whose layers are measured, with which seeds; on which half of the accuracies an interval is fitted.
+
+    architectures: only the first so many; null: all. block: architectures in a part file.
+    draws:         bootstrap draws of the interval around rho. halves_seed: of the halves, and of the draws.
+    """
+
+    seeds: list[int]
+    architectures: int | None
+    block: int
+    draws: int
+    halves_seed: int
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no run can use."""
+        _at_least(1, "layers.", architectures=self.architectures, block=self.block, draws=self.draws)
+        _at_least(0, "layers.", halves_seed=self.halves_seed)
+        _at_least(1, "the number of ", **{"layers.seeds": len(self.seeds)})
+
+
+@dataclass
+class SearchSettings:
+    """What is searched how: every strategy by every ranker, once a seed, with random search beside it.
+
+    strategies: with their options in brackets, as in "evolution[population=20]".
+    rankers:    proxies, combiners of `proxies.names`, or accuracy.
+    budget:     architectures a search may evaluate. seconds: time its evaluations may take; null: open.
+    among:      candidates from the whole `space`, or only the architectures of the `table`.
+    protocol, recipe: of the accuracies to search by and to report; null: the only ones there.
+    fitted_on:  root of the benchmark that combiners which look at accuracies are fitted on; null: this one.
+    draws:      bootstrap draws of the interval around the gain over random search.
+    """
+
+    strategies: list[str]
+    rankers: list[str]
+    budget: int
+    seconds: float | None
+    seeds: list[int]
+    among: str
+    protocol: str | None
+    recipe: str | None
+    fitted_on: str | None
+    draws: int
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no run can use."""
+        _at_least(1, "search.", budget=self.budget, draws=self.draws)
+        if self.seconds is not None and not self.seconds > 0:
+            raise BuilderError(f"search.seconds is {self.seconds}; expected a number above 0, or null.")
+        if self.among not in ("space", "table"):
+            raise BuilderError(f"search.among is '{self.among}', expected space or table.")
+        for name in ("strategies", "rankers", "seeds"):
+            _at_least(1, "the number of ", **{f"search.{name}": len(getattr(self, name))})
+
+
+@dataclass
 class RankSettings:
     """Bootstrap draws and their seed; whose scores; whether on the architectures all proxies scored."""
 
@@ -356,6 +412,8 @@ class Settings:
     accuracy: AccuracySettings
     score: ScoreSettings
     rank: RankSettings
+    layers: LayersSettings
+    search: SearchSettings
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use, and a dry run of what has none."""

@@ -188,3 +188,113 @@ def learning_curves(curves: pd.DataFrame) -> alt.Chart:
         .properties(height=height(0))
         .configure_view(strokeWidth=0)
     )
+
+
+def layer_curves(curve: pd.DataFrame, intervals: pd.DataFrame) -> alt.HConcatChart:
+    """Log sigma of the gradients by tenth of the depth, and rho of Lambda by interval beside it.
+
+    curve:     rows of Benchmark.layers of one space and task; the tenths of its spikes are underlaid
+    intervals: rows of Benchmark.layer_intervals of one space, task, protocol and recipe; may be empty
+    """
+    told = curve.assign(
+        low=curve["log_sigma"] - curve["spread"].fillna(0),
+        high=curve["log_sigma"] + curve["spread"].fillna(0),
+    )
+    tenth = alt.X("percentile:O", title="tenth of the depth", axis=alt.Axis(labelAngle=0))
+    base = alt.Chart(told, title=alt.Title("Spread of the gradients", subtitle="shaded: spikes", **TITLE))
+    under = base.transform_filter("datum.spike").mark_rect(color=PROXY, opacity=0.12).encode(x=tenth)
+    scale = alt.Scale(zero=False, padding=8)
+    bars = base.mark_rule(color=LINE, strokeWidth=3).encode(
+        x=tenth, y=alt.Y("low:Q", scale=scale, title="mean log sigma"), y2="high:Q"
+    )
+    line = base.mark_line(color=PROXY, point=alt.OverlayMarkDef(color=PROXY, size=45)).encode(
+        x=tenth,
+        y=alt.Y("log_sigma:Q", scale=scale),
+        tooltip=[
+            "percentile:O",
+            *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("log_sigma", "spread")),
+            *(alt.Tooltip(f"{name}:Q", format=",") for name in ("layers", "architectures")),
+        ],
+    )
+    left = alt.layer(under, bars, line).properties(width=360, height=300)
+    return alt.hconcat(left, by_interval(intervals)).configure_view(strokeWidth=0)
+
+
+def by_interval(intervals: pd.DataFrame) -> alt.LayerChart:
+    """Rho of Lambda over every interval, by its first and last tenth; the chosen ones are framed.
+
+    intervals: rows of Benchmark.layer_intervals of one space, task, protocol and recipe
+    """
+    chosen = intervals.assign(
+        chosen=["fitted" if fitted else "spikes" if spike else "" for fitted, spike in _choices(intervals)]
+    )
+    title = alt.Title(
+        "rho of Lambda by interval", subtitle="framed: spikes, and fitted to accuracies", **TITLE
+    )
+    base = alt.Chart(chosen, title=title).encode(
+        x=alt.X("first:O", title="first tenth", axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("last:O", title="last tenth", sort="descending"),
+    )
+    cells = base.mark_rect().encode(
+        color=alt.Color("rho:Q", scale=alt.Scale(scheme="blueorange", domain=[-1, 1]), title="rho"),
+        tooltip=[
+            "first:O",
+            "last:O",
+            "chosen:N",
+            *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("rho", "rho_fitting", "rho_other")),
+        ],
+    )
+    # Dark numbers on pale cells, white ones on the others.
+    ink = alt.condition("abs(datum.rho) > 0.6", alt.value("white"), alt.value("#333"))
+    said = base.mark_text(fontSize=9).encode(text=alt.Text("rho:Q", format=".2f"), color=ink)
+    frames = (
+        base.transform_filter("datum.chosen != ''")
+        .mark_rect(filled=False, strokeWidth=3)
+        .encode(
+            stroke=alt.Stroke(
+                "chosen:N",
+                scale=alt.Scale(domain=["spikes", "fitted"], range=["#000000", "#56B4E9"]),
+                title="chosen by",
+            )
+        )
+    )
+    return alt.layer(cells, said, frames).resolve_scale(color="independent").properties(width=360, height=300)
+
+
+def _choices(intervals: pd.DataFrame) -> list[tuple[bool, bool]]:
+    return list(zip(intervals["fitted"], intervals["spike"], strict=True))
+
+
+def best_so_far(progress: pd.DataFrame) -> alt.FacetChart:
+    """How many known architectures beat the best so far, by evaluations: a line a seed, one panel a ranker.
+
+    progress: rows of Benchmark.searches of one space and task, where accuracies are known; each strategy has
+              its colour, and its thick line is the median over seeds
+    """
+    base = alt.Chart(progress.dropna(subset=["better"])).encode(
+        x=alt.X("position:Q", title="evaluations"),
+        y=alt.Y(
+            "better:Q",
+            title="architectures that are better",
+            scale=alt.Scale(type="sqrt", domainMin=0),
+            axis=alt.Axis(format="~%"),
+        ),
+        color=alt.Color("strategy:N", scale=WAYS, legend=LEGEND),
+    )
+    seeds = base.mark_line(opacity=0.35, strokeWidth=1, interpolate="step-after").encode(
+        detail="search_id:N",
+        tooltip=[
+            "strategy:N",
+            "seed:Q",
+            "position:Q",
+            "best_arch_id:N",
+            alt.Tooltip("better:Q", format=".2%"),
+        ],
+    )
+    middle = base.mark_line(strokeWidth=3, interpolate="step-after").encode(y="median(better):Q")
+    return (
+        alt.layer(seeds, middle)
+        .properties(width=330, height=220)
+        .facet(facet=alt.Facet("ranker:N", title=None, header=alt.Header(labelFontSize=14)), columns=2)
+        .configure_view(strokeWidth=0)
+    )

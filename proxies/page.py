@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import textwrap
 
+from proxies.options import written_option
 from proxies.probe import PASSES
-from proxies.registry import Proxy, get, names, written_option
+from proxies.registry import Proxy, get, names
 
 _WIDTH = 110
 _INTRODUCTION = """\

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import inspect
-import math
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from proxies.errors import ProxyError
+from proxies.options import Kind, Option, base_name, read_options, unknown, written_name
 from proxies.probe import PASSES, WHOLE, Interval
 
 Data = Literal["none", "shape", "images", "labels"]
 Function = Callable[..., float]
-Option = bool | int | float | str | Interval
 
 _FOLDERS = ("baselines", "gradient_free", "gradient_based")
 _PROXIES: dict[str, Proxy] = {}
@@ -97,7 +95,7 @@ def proxy(
             )
         for needed in passes:
             if needed not in PASSES:
-                raise ProxyError(f"Proxy '{name}': {_unknown('pass', needed, PASSES)}")
+                raise ProxyError(f"Proxy '{name}': {unknown('pass', needed, PASSES)}")
         _PROXIES[name] = Proxy(name, principle, source, data, passes, function, control, reads=reads)
         return function
 
@@ -119,60 +117,15 @@ def get(name: str) -> Proxy:
     the wrong kind.
     """
     _discover()
-    base, bracket, rest = name.partition("[")
-    if base not in _PROXIES:
-        raise ProxyError(_unknown("proxy", base, _PROXIES))
-    found = _PROXIES[base]
-    if not bracket:
-        return found
-    if not rest.endswith("]"):
-        raise ProxyError(f"Proxy '{name}' has no closing bracket; expected {base}[option=value,...].")
-    given = {}
-    for pair in rest[:-1].split(","):
-        option, _, text = pair.partition("=")
-        if not found.options:
-            raise ProxyError(f"Proxy '{base}' has no options; expected {base}.")
-        if option not in found.options:
-            raise ProxyError(f"Proxy '{base}': {_unknown('option', option, found.options)}")
-        if option in given:
-            raise ProxyError(f"Proxy '{base}': {option} is given twice; expected once.")
-        given[option] = _parsed(base, option, text, found.options[option])
-    return _with_options(found, given)
-
-
-def _with_options(found: Proxy, given: Mapping[str, Option]) -> Proxy:
-    changed = {
-        option: given[option] for option, usual in found.options.items() if given.get(option, usual) != usual
-    }
+    found = _PROXIES[base_name("proxy", name, _PROXIES)]
+    kinds = {option: _TENTHS for option, usual in found.options.items() if isinstance(usual, tuple)}
+    changed = read_options("proxy", name, found.options, kinds)
     if not changed:
         return found
-    written = ",".join(f"{option}={written_option(value)}" for option, value in changed.items())
     interval = changed.get("interval", found.interval)
     function = functools.partial(found.function, **changed)
     functools.update_wrapper(function, found.function)
-    return replace(found, name=f"{found.name}[{written}]", function=function, interval=interval)  # type: ignore[arg-type]
-
-
-def _parsed(base: str, option: str, text: str, usual: Option) -> Option:
-    """The value of an option as its name writes it, of the kind of its usual value."""
-    kinds: dict[type, tuple[str, Callable[[str], Option]]] = {
-        bool: ("true or false", lambda said: {"true": True, "false": False}[said]),
-        int: ("a whole number", int),
-        float: ("a number", _finite),
-        str: ("a word", str),
-        tuple: ("two tenths of the depth, 0-9", _interval),
-    }
-    wanted, parse = kinds[type(usual)]
-    try:
-        return parse(text)
-    except (ValueError, KeyError):
-        raise ProxyError(f"Proxy '{base}': {option} is '{text}'; expected {wanted}.") from None
-
-
-def _finite(text: str) -> float:
-    if not math.isfinite(number := float(text)):
-        raise ValueError(text)
-    return number
+    return replace(found, name=written_name(found.name, changed), function=function, interval=interval)  # type: ignore[arg-type]
 
 
 def _interval(text: str) -> Interval:
@@ -182,11 +135,7 @@ def _interval(text: str) -> Interval:
     return first, last
 
 
-def written_option(value: Option) -> str:
-    """Return an option's value as a proxy's name writes it."""
-    if isinstance(value, tuple):
-        return "-".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+_TENTHS: Kind = ("two tenths of the depth, 0-9", _interval)
 
 
 def resolve(wanted: Iterable[str]) -> list[str]:
@@ -214,10 +163,3 @@ def _discover() -> None:
     for folder in _FOLDERS:
         for module in pkgutil.iter_modules([str(Path(__file__).parent / folder)]):
             importlib.import_module(f"proxies.{folder}.{module.name}")
-
-
-def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    choices = sorted(known)
-    close = difflib.get_close_matches(name, choices, n=1)
-    hint = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(choices)}."
-    return f"Unknown {kind} '{name}'. {hint}"

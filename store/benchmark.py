@@ -3,15 +3,19 @@
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import duckdb
 import pyarrow as pa
 
+from store import analysis, information, schema
 from store import factors as sanity
+from store import groups as grouping
+from store import layers as depths
 from store import noise as repeats
 from store import rank as ranking
-from store import schema
+from store import searches as progress
+from store import top as best
 from store.errors import StoreError, unknown
 from store.parts import damaged_part, find_parts
 from store.schema import TABLES, Table
@@ -37,6 +41,19 @@ SELECT space, arch_id, task, protocol, recipe, split, avg(accuracy ORDER BY seed
 FROM trainings
 GROUP BY space, arch_id, task, protocol, recipe, split
 """
+
+
+class Others(TypedDict, total=False):
+    """Which accuracies and scores an analysis is on, beside the task: every one as in `Benchmark.rank`."""
+
+    protocol: str | None
+    recipe: str | None
+    space: str | None
+    split: str
+    proxies: Iterable[str] | None
+    scores_from: str | None
+    params: tuple[int | None, int | None] | None
+    shared: bool
 
 
 class Benchmark:
@@ -89,8 +106,9 @@ class Benchmark:
         return self._names("SELECT space FROM parts.architectures")
 
     def tasks(self) -> list[str]:
-        """Names of the tasks that have accuracies or scores, sorted."""
-        return self._names("SELECT task FROM parts.accuracies UNION SELECT task FROM parts.scores")
+        """Names of the tasks that have accuracies, scores, layers or searches, sorted."""
+        tables = ("accuracies", "scores", "layers", "searches")
+        return self._names(" UNION ".join(f"SELECT task FROM parts.{name}" for name in tables))
 
     def protocols(self) -> list[str]:
         """Names of the protocols that have accuracies, sorted."""
@@ -196,16 +214,15 @@ class Benchmark:
         params does. A sign is never flipped. `store.rank.RANKING` tells each column's meaning. Raises
         StoreError for an unknown name.
         """
-        names = None if proxies is None else tuple(dict.fromkeys(proxies))
         selection = self._selection(
-            task, protocol, recipe, space, split, names, scores_from, params, draws, shared
+            task, protocol, recipe, space, split, proxies, scores_from, params, shared
         )
-        return ranking.rank(self._query, selection, draws, seed)
+        return ranking.rank(self._query, selection, _checked(draws), seed)
 
     def compare(
         self,
-        a: str,
-        b: str,
+        a: str | tuple[str, int],
+        b: str | tuple[str, int],
         task: str | None = None,
         protocol: str | None = None,
         recipe: str | None = None,
@@ -218,15 +235,137 @@ class Benchmark:
     ) -> pa.Table:
         """Whether proxy a orders better than proxy b, on the architectures both scored in every seed.
 
-        a, b: proxies; every other argument as in `rank()`
+        a, b: a proxy, its rho the mean over all its seeds, however many; or (proxy, seed): of that seed alone
+        others: as in `rank()`
 
         One row a space, task, protocol and recipe: rho_a, rho_b, their difference, the 95 % interval of the
-        difference when architectures are resampled for both at once, n, and `separable`: the interval
-        excludes 0. Nulls where fewer than 3 architectures are shared or one is constant. Raises StoreError
-        for an unknown name.
+        difference when architectures are resampled for both at once, p, n, and `separable`: the interval
+        excludes 0. Nulls where fewer than 3 architectures are shared or one is constant.
+        `store.rank.COMPARISON` tells each column's meaning. Raises StoreError for an unknown name.
         """
-        selection = self._selection(task, protocol, recipe, space, split, (a, b), scores_from, params, draws)
-        return ranking.compare(self._query, selection, a, b, draws, seed)
+        of_a, of_b = ((one, None) if isinstance(one, str) else one for one in (a, b))
+        names = (of_a[0], of_b[0])
+        selection = self._selection(task, protocol, recipe, space, split, names, scores_from, params)
+        return ranking.compare(self._query, selection, of_a, of_b, _checked(draws), seed)
+
+    def bias(self, task: str | None = None, **others: Unpack[Others]) -> pa.Table:
+        """How far proxies, and the accuracies themselves, order by size: params, macs, depth, width.
+
+        task, others: as in `rank()`
+
+        One row a space, task, protocol, recipe and proxy, and one named accuracy before them. The bias is
+        Spearman's rho between scores and size, Pearson's between their ranks: the mean over proxy seeds, each
+        on the architectures it scored. depth and width are the genome's; a bias that is null has its reason
+        in `reason`. LIBRA's third proxy is the one whose `beyond_accuracy` is nearest to 0.
+        `store.analysis.BIAS` tells each column's meaning.
+        Source: Casarin, Escalera and Lanz, CVPR 2025 (LIBRA). Raises StoreError for an unknown name.
+        """
+        return analysis.bias(self._query, self._selection(task, **others))
+
+    def bands(
+        self,
+        task: str | None = None,
+        bands: int = 4,
+        draws: int = 1000,
+        seed: int = 0,
+        **others: Unpack[Others],
+    ) -> pa.Table:
+        """How well each proxy orders architectures of about the same parameter count.
+
+        task, others: as in `rank()`
+        bands:        how many, 1 or more, of equally many architectures with an accuracy; architectures of
+                      equal params stay together, so that there may be fewer
+        draws, seed:  as in `rank()`
+
+        One row a space, task, protocol, recipe, proxy and band, by proxy and band: params of the band, rho
+        with its 95 % interval as in `rank()`, n. `store.analysis.BANDS` tells each column's meaning. Raises
+        StoreError for an unknown name.
+        """
+        selection = self._selection(task, **others)
+        return analysis.bands(self._query, selection, _positive("bands", bands), _checked(draws), seed)
+
+    def similarity(self, task: str | None = None, **others: Unpack[Others]) -> pa.Table:
+        """Whether two proxies order the architectures alike, for every two: a matrix in long form.
+
+        task, others: as in `rank()`
+
+        One row a space, task, protocol, recipe and ordered pair of proxies: Spearman's rho between their
+        scores on the architectures both scored and that have an accuracy, the mean over every seed of one
+        with every seed of the other. A proxy with itself is its own seeds, two by two: how well it repeats;
+        null for one seed. `store.analysis.SIMILARITY` tells each column's meaning. Raises StoreError for an
+        unknown name.
+        """
+        return analysis.similarity(self._query, self._selection(task, **others))
+
+    def information_gain(
+        self,
+        task: str | None = None,
+        binning: str = "equal_width",
+        bins: int | None = None,
+        **others: Unpack[Others],
+    ) -> pa.Table:
+        """What a second proxy tells about the accuracy that the first does not, for every two of them.
+
+        task, others: as in `rank()`
+        binning:      "equal_width": as NAS-Bench-Suite-Zero's code, the range cut into round(1 + 3.322 ln n)
+                      bins, plug-in entropies. These are biased: with so many cells the gain says above all
+                      how finely the second proxy cuts, and a score far off the others hides them in one bin.
+                      "equal_count": bins of equally many, the most of 2..8 that leave 5 architectures for a
+                      cell of three binnings, with Miller and Madow's correction; growing functions of a score
+                      change nothing
+        bins:         so many, 2 or more, instead
+
+        One row a space, task, protocol, recipe and ordered pair of different proxies:
+        gain = H(accuracy | first) - H(accuracy | first, second) in bits, on the architectures both scored;
+        the mean over every seed of one with every seed of the other. `store.information.INFORMATION` tells
+        each column's meaning.
+        Source: Krishnakumar et al., NeurIPS 2022 (NAS-Bench-Suite-Zero). Raises StoreError for an unknown
+        name.
+        """
+        if binning not in information.BINNINGS:
+            raise unknown("binning", binning, information.BINNINGS)
+        if bins is not None and bins < 2:
+            raise StoreError(f"bins is {bins}. Give 2 or more, or None for as many as the binning takes.")
+        return information.information_gain(self._query, self._selection(task, **others), binning, bins)
+
+    def top(
+        self, task: str | None = None, k: int | Iterable[int] = (1, 5, 10, 50), **others: Unpack[Others]
+    ) -> pa.Table:
+        """What a search finds that trains the k architectures which a proxy puts on top.
+
+        task, others: as in `rank()`
+        k:            one or several numbers, 1 or more; one above the number of architectures has no row
+
+        One row a space, task, protocol, recipe, proxy and k. The best accuracy and the best k are those of
+        all architectures that have one: an architecture that a proxy failed on is one it cannot find; with
+        shared=True all proxies choose among the same. Where equal scores straddle the k-th place, the
+        expectation over their orders. Beside regret and nDCG stands what a random order gives, in
+        expectation. Nulls where a proxy seed has fewer than k scores. `store.top.TOP` tells each column's
+        meaning. Source: Jarvelin and Kekalainen 2002 (nDCG); Tybl and Neumann, CVPR 2025, for proxies.
+        Raises StoreError for an unknown name.
+        """
+        wanted = tuple(dict.fromkeys(_positive("k", one) for one in ([k] if isinstance(k, int) else k)))
+        return best.top(self._query, self._selection(task, **others), wanted)
+
+    def groups(
+        self, task: str | None = None, draws: int = 1000, seed: int = 0, **others: Unpack[Others]
+    ) -> pa.Table:
+        """Which proxies cannot be told apart, when all of them are compared with all.
+
+        task, others: as in `rank()`
+        draws:        resamples of the architectures for each comparison, 2 or more
+        seed:         of the resamples
+
+        One row a space, task, protocol, recipe and proxy, best rho first. Every two proxies are compared as
+        in `compare()`, on the architectures both scored. They are told apart where p, corrected by Holm for
+        all pairs of the ranking, is below 0.05. Two proxies share a letter of `groups` exactly when they are
+        not; each group is as large as it can be. A proxy without rho has nulls. The same rows, draws and
+        seed give the same groups. `store.groups.GROUPS` tells each column's meaning.
+        Source: Holm 1979; Piepho 2004 (letters). Raises StoreError for an unknown name.
+        """
+        if draws < 2:
+            raise StoreError(f"draws is {draws}. Give 2 or more; 1000 is usual.")
+        return grouping.groups(self._query, self._selection(task, **others), draws, seed)
 
     def noise(
         self,
@@ -342,6 +481,63 @@ class Benchmark:
             self._accuracies(task, protocol, recipe, space, split),
         )
 
+    def layers(self, task: str | None = None, space: str | None = None) -> pa.Table:
+        """Log sigma of the gradients by tenth of the depth, and where its spikes lie, by space and task.
+
+        task, space: only this one; None: each of them
+
+        log_sigma is the mean over architectures of the mean over a tenth's layers and seeds, spread its
+        standard deviation over architectures; failed layers are left out. `spike` marks the interval that
+        `store.layers.spikes` chooses from this curve alone. `store.layers.CURVE` tells each column's
+        meaning. Raises StoreError for an unknown name.
+        """
+        self._check(task=task, space=space)
+        return depths.curves(self._query, {"task": task, "space": space})
+
+    def layer_intervals(
+        self,
+        task: str | None = None,
+        protocol: str | None = None,
+        recipe: str | None = None,
+        space: str | None = None,
+        split: str = "test",
+        draws: int = 1000,
+        seed: int = 0,
+    ) -> pa.Table:
+        """How well Lambda of L-SWAG orders the architectures over each of the 55 intervals of the depth.
+
+        task, protocol, recipe, space: only this one; None: each of them, never mixed
+        split:       part of the data set the accuracies were measured on
+        draws, seed: resamples of the architectures for the interval, and their seed and the halves'
+
+        Architectures with an accuracy and every layer measured are cut into two random halves. `fitted` marks
+        the interval with the highest rho on the first half: it has looked at accuracies, so only its rho on
+        the other half says anything. `spike` is chosen as in `layers()`. `store.layers.RHO_BY_INTERVAL` tells
+        each column's meaning. Raises StoreError for an unknown name.
+        """
+        wanted = self._accuracies(task, protocol, recipe, space, split)
+        return depths.by_interval(self._query, wanted, _checked(draws), seed)
+
+    def searches(
+        self,
+        task: str | None = None,
+        space: str | None = None,
+        strategy: str | None = None,
+        ranker: str | None = None,
+    ) -> pa.Table:
+        """Every evaluation of every search in its order, with the best architecture so far.
+
+        task, space, strategy, ranker: only this one; None: all
+
+        The best so far is the one with the highest value among those evaluated, the first of equals; `better`
+        is the share of architectures with a known accuracy that beat its own. A combiner's values are those
+        of the search's end. `store.searches.PROGRESS` tells each column's meaning; table searches has one row
+        a search. Raises StoreError for an unknown task or space.
+        """
+        self._check(task=task, space=space)
+        wanted = {"task": task, "space": space, "strategy": strategy, "ranker": ranker}
+        return progress.progress(self._query, wanted)
+
     def missing(self, table: str, keys: pa.Table) -> pa.Table:
         """Which of the given keys have no row yet, whatever run would write it.
 
@@ -371,26 +567,25 @@ class Benchmark:
 
     def _selection(
         self,
-        task: str | None,
-        protocol: str | None,
-        recipe: str | None,
-        space: str | None,
-        split: str,
-        proxies: tuple[str, ...] | None,
-        scores_from: str | None,
-        params: tuple[int | None, int | None] | None,
-        draws: int,
+        task: str | None = None,
+        protocol: str | None = None,
+        recipe: str | None = None,
+        space: str | None = None,
+        split: str = "test",
+        proxies: Iterable[str] | None = None,
+        scores_from: str | None = None,
+        params: tuple[int | None, int | None] | None = None,
         shared: bool = False,
     ) -> ranking.Selection:
         self._check(task=task, protocol=protocol, recipe=recipe, space=space, split=split)
         self._check(task=scores_from)
-        known = self.proxies() if proxies is not None else []
-        for proxy in proxies or ():
+        names = None if proxies is None else tuple(dict.fromkeys(proxies))
+        known = self.proxies() if names else []
+        for proxy in names or ():
             if proxy not in known:
                 raise unknown("proxy", proxy, known)
         window = _window(params)
-        _checked(draws)
-        return ranking.Selection(task, protocol, recipe, space, split, proxies, scores_from, window, shared)
+        return ranking.Selection(task, protocol, recipe, space, split, names, scores_from, window, shared)
 
     def _accuracies(
         self, task: str | None, protocol: str | None, recipe: str | None, space: str | None, split: str | None
@@ -482,6 +677,12 @@ def _window(params: tuple[int | None, int | None] | None) -> tuple[int | None, i
     if least is not None and most is not None and least > most:
         raise StoreError(f"params: the window ({least}, {most}) is empty. Give (smallest, largest).")
     return least, most
+
+
+def _positive(name: str, number: int) -> int:
+    if number < 1:
+        raise StoreError(f"{name} is {number}. Give 1 or more.")
+    return number
 
 
 def _checked(draws: int) -> int:

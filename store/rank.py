@@ -16,6 +16,7 @@ CONTROLS = ("params", "macs", "depth", "width", "random")
 
 # query(sql, parameters, tables): one statement that may name the given Arrow tables
 Query = Callable[[str, dict[str, Any], dict[str, pa.Table]], pa.Table]
+Series = tuple[str, int | None]  # a proxy, and one of its seeds or None for all
 
 CELL = [
     column("space", TEXT, "name", "search space", nullable=True),
@@ -77,6 +78,10 @@ COMPARISON = pa.schema(
         column("a", TEXT, "name", "first proxy"),
         column("b", TEXT, "name", "second proxy"),
         column(
+            "seed_a", WHOLE, "seed", "proxy seed of the first; null: mean over all of them", nullable=True
+        ),
+        column("seed_b", WHOLE, "seed", "proxy seed of the second; null: mean over all", nullable=True),
+        column(
             "rho_a", REAL, "-1..1", "Spearman's rho of the first on the shared architectures", nullable=True
         ),
         column("rho_b", REAL, "-1..1", "Spearman's rho of the second on the same", nullable=True),
@@ -89,7 +94,14 @@ COMPARISON = pa.schema(
             nullable=True,
         ),
         column("high", REAL, "-2..2", "upper end of that interval", nullable=True),
-        column("n", WHOLE, "count", "architectures that both proxies scored, in every seed"),
+        column(
+            "p",
+            REAL,
+            "0..1",
+            "two-sided p of no difference, normal with the scatter of those resamples",
+            nullable=True,
+        ),
+        column("n", WHOLE, "count", "architectures that both proxies scored, in every compared seed"),
         column(
             "separable",
             pa.bool_(),
@@ -212,40 +224,47 @@ class Selection:
 
 @dataclass(frozen=True)
 class Cell:
-    """One ranking's numbers: accuracy and params (rows,), scores (rows, series), the proxy of each series."""
+    """One ranking's numbers: accuracy and params (rows,), scores (rows, series), proxy and seed of each."""
 
     about: dict[str, Any]
     accuracy: Real
     params: Real
     scores: Real
     proxies: np.ndarray
+    seeds: np.ndarray
 
-    def series(self, proxy: str) -> np.ndarray:
-        """Positions of the proxy's series, one a seed."""
-        return np.flatnonzero(self.proxies == proxy)
+    def series(self, proxy: str, seed: int | None = None) -> np.ndarray:
+        """Positions of the proxy's series, one a seed; of one seed alone if it is given."""
+        return np.flatnonzero((self.proxies == proxy) & ((seed is None) | (self.seeds == seed)))
+
+    def names(self, selection: Selection) -> list[str]:
+        """The proxies asked for, or all that have scores here, sorted."""
+        return sorted(set(self.proxies.tolist()) if selection.proxies is None else selection.proxies)
 
 
 def rank(query: Query, selection: Selection, draws: int, seed: int) -> pa.Table:
     """The ranking; see Benchmark.rank for every definition. Returns a table of schema RANKING."""
-    truth, observed, chosen = _meet(query, selection)
+    truth, observed, chosen = meet(query, selection)
     tables = {"truth": truth, "observed": observed, "chosen": chosen}
     found = query(RHO, {"fewest": statistics.FEWEST}, tables).to_pylist()
-    cells = list(_cells(truth, observed))
+    cells = list(cells_of(truth, observed))
     resampled = [_resample(cell, draws, seed) for cell in cells]
     rows = [{**row, **_beside(row, cells[row["cell"]], resampled[row["cell"]])} for row in found]
     return as_table(rows, RANKING)
 
 
-def compare(query: Query, selection: Selection, a: str, b: str, draws: int, seed: int) -> pa.Table:
+def compare(query: Query, selection: Selection, a: Series, b: Series, draws: int, seed: int) -> pa.Table:
     """The paired comparison; see Benchmark.compare. Returns a table of schema COMPARISON."""
-    truth, observed, _ = _meet(query, selection)
-    rows = []
-    for cell in _cells(truth, observed):
-        rows.append({**cell.about, "a": a, "b": b, **_paired(cell, a, b, draws, seed)})
+    truth, observed, _ = meet(query, selection)
+    names = {"a": a[0], "b": b[0], "seed_a": a[1], "seed_b": b[1]}
+    rows = [
+        {**cell.about, **names, **_paired(cell, cell.series(*a), cell.series(*b), draws, seed)}
+        for cell in cells_of(truth, observed)
+    ]
     return as_table(rows, COMPARISON)
 
 
-def _meet(query: Query, selection: Selection) -> tuple[pa.Table, pa.Table, pa.Table]:
+def meet(query: Query, selection: Selection) -> tuple[pa.Table, pa.Table, pa.Table]:
     """Accuracies chosen, the scores that meet them, and the proxies asked for by name."""
     least, most = selection.params
     wanted = {
@@ -262,13 +281,13 @@ def _meet(query: Query, selection: Selection) -> tuple[pa.Table, pa.Table, pa.Ta
     return truth, observed, chosen
 
 
-def _cells(truth: pa.Table, observed: pa.Table) -> Iterator[Cell]:
+def cells_of(truth: pa.Table, observed: pa.Table) -> Iterator[Cell]:
     """The cells in order of their number."""
     about = truth.select(["space", "task", "protocol", "recipe", "scores_from"])
     truths = {name: reals(truth, name) for name in ("accuracy", "params")}
     values = reals(observed, "value")
     place, series = (observed[name].to_numpy() for name in ("place", "series"))
-    proxy = observed["proxy"].to_numpy()
+    proxy, seed = (observed[name].to_numpy() for name in ("proxy", "seed"))
     row_of, score_of = truth["cell"].to_numpy(), observed["cell"].to_numpy()
     for cell in range(len(np.unique(row_of))):
         rows, mine = np.flatnonzero(row_of == cell), score_of == cell
@@ -277,12 +296,15 @@ def _cells(truth: pa.Table, observed: pa.Table) -> Iterator[Cell]:
         scores[place[mine], series[mine]] = values[mine]
         proxies = np.empty(width, dtype=object)
         proxies[series[mine]] = proxy[mine]
+        seeds = np.zeros(width, dtype=np.int64)
+        seeds[series[mine]] = seed[mine]
         yield Cell(
             about.slice(rows[0], 1).to_pylist()[0],
             truths["accuracy"][rows],
             truths["params"][rows],
             scores,
             proxies,
+            seeds,
         )
 
 
@@ -309,8 +331,7 @@ def _beside(row: dict[str, Any], cell: Cell, resampled: Real) -> dict[str, Any]:
     }
 
 
-def _paired(cell: Cell, a: str, b: str, draws: int, seed: int) -> dict[str, Any]:
-    of_a, of_b = cell.series(a), cell.series(b)
+def _paired(cell: Cell, of_a: np.ndarray, of_b: np.ndarray, draws: int, seed: int) -> dict[str, Any]:
     if not len(of_a) or not len(of_b):
         return {"n": 0}
     both = np.concatenate([of_a, of_b])
@@ -320,13 +341,16 @@ def _paired(cell: Cell, a: str, b: str, draws: int, seed: int) -> dict[str, Any]
     resampled = statistics.bootstrap_spearman(accuracy, scores, draws, np.random.default_rng(seed))
     rho_a, rho_b = rho[: len(of_a)].mean(), rho[len(of_a) :].mean()
     apart = resampled[:, : len(of_a)].mean(axis=1) - resampled[:, len(of_a) :].mean(axis=1)
-    low, high = statistics.interval(apart) if np.isfinite(rho_a - rho_b) else (np.nan, np.nan)
+    known = bool(np.isfinite(rho_a - rho_b)) and draws > 0
+    low, high = statistics.interval(apart) if known else (np.nan, np.nan)
+    p = statistics.bootstrap_p(np.array([rho_a - rho_b]), apart[:, None])[0] if known else np.nan
     return {
         "rho_a": rho_a,
         "rho_b": rho_b,
         "difference": rho_a - rho_b,
         "low": low,
         "high": high,
+        "p": float(p),
         "n": int(shared.sum()),
         "separable": bool(low > 0 or high < 0) if np.isfinite(low) else None,
     }

@@ -14,6 +14,7 @@ SCHEMA_VERSION = 2
 ACCURACY_STATUSES = ("ok", "error")
 SCORE_STATUSES = ("ok", "nan", "inf", "empty", "oom", "error")
 RUN_STATUSES = ("running", "done", "failed")
+SEARCH_STATUSES = ("running", "done")
 
 TEXT = pa.string()
 WHOLE = pa.int64()
@@ -214,38 +215,82 @@ LAYERS = _table(
     [
         ARCH_ID,
         TASK,
-        column("seed", WHOLE, "seed", "seed of initial weights and mini-batches"),
+        column("seed", WHOLE, "seed", "seed of initial weights and mini-batch"),
         column("layer", TEXT, "name", "dotted name of the layer in the network"),
+        column("place", WHOLE, "position", "place of the layer in forward order, from 0"),
         column(
             "depth_percentile",
             WHOLE,
             "decile",
             "tenth of the depth the layer lies in: 0 at the input, 9 at the output",
         ),
+        column("params", WHOLE, "count", "weights of the layer; biases do not count"),
         column(
             "log_sigma_mean",
             REAL,
             "log",
-            "mean of the log of the gradients' standard deviation",
+            "mean over the layer's weights of the log of sigma, the standard deviation over samples of the "
+            "absolute gradient; null when status is not ok",
             nullable=True,
         ),
-        column("log_sigma_std", REAL, "log", "standard deviation of that log", nullable=True),
-        column("params", WHOLE, "count", "trainable parameters of the layer"),
+        column(
+            "log_sigma_std", REAL, "log", "standard deviation of that log over the weights", nullable=True
+        ),
+        column(
+            "lambda_term",
+            REAL,
+            "log",
+            "log of the sum over the layer's weights of 1 / sigma: L-SWAG's Lambda is the sum of these terms "
+            "over the layers of an interval",
+            nullable=True,
+        ),
+        column("status", TEXT, "status", "ok, or why there are no numbers: nan, inf, empty, oom, error"),
+        column("message", TEXT, "text", "the reason in words; null when ok", nullable=True),
+        column("batch_size", WHOLE, "count", "samples: images of the mini-batch"),
         RUN_ID,
     ],
+    statuses=SCORE_STATUSES,
+    measured="log_sigma_mean",
 )
 
 SEARCHES = _table(
     "searches",
     ("search_id",),
     [
-        column("search_id", TEXT, "name", "identity of the search"),
+        column("search_id", TEXT, "hex", "identity of the search: of all that decides what it does"),
         column("space", TEXT, "name", "search space that was searched"),
         TASK,
-        column("strategy", TEXT, "name", "how candidates were proposed, such as random or evolution"),
-        column("ranker", TEXT, "name", "proxy or combiner that ordered the candidates"),
-        column("budget", WHOLE, "count", "architectures the ranker was asked about"),
-        ARCH_ID,
+        column("strategy", TEXT, "name", "how candidates were proposed, with options other than the usual"),
+        column("ranker", TEXT, "name", "what ordered the candidates: a proxy, a combiner, or accuracy"),
+        column("seed", WHOLE, "seed", "seed of the strategy's draws"),
+        column("among", TEXT, "name", "where candidates came from: the space, or the table of architectures"),
+        column("params_low", REAL, "count", "fewest parameters allowed; null when open", nullable=True),
+        column("params_high", REAL, "count", "most parameters allowed; null when open", nullable=True),
+        column("budget", WHOLE, "count", "architectures the ranker could be asked about"),
+        column(
+            "budget_seconds",
+            REAL,
+            "seconds",
+            "time the evaluations could take; null when open",
+            nullable=True,
+        ),
+        column("evaluations", WHOLE, "count", "architectures the ranker was asked about, each once"),
+        column("evaluated", pa.list_(TEXT), "hex", "arch_id of every architecture evaluated, in that order"),
+        column(
+            "evaluated_values",
+            pa.list_(REAL),
+            "score",
+            "what the ranker said of each, at the end of the search; null where it failed",
+        ),
+        column("evaluated_seconds", pa.list_(REAL), "seconds", "what each evaluation took"),
+        column(
+            "arch_id",
+            TEXT,
+            "hex",
+            "architecture found; null when no evaluation succeeded",
+            nullable=True,
+        ),
+        column("value", REAL, "score", "what the ranker said of the architecture found", nullable=True),
         column(
             "accuracy",
             REAL,
@@ -253,10 +298,23 @@ SEARCHES = _table(
             "accuracy of the architecture found; null when not measured",
             nullable=True,
         ),
-        column("seconds", REAL, "seconds", "wall time of the search"),
+        column("protocol", TEXT, "name", "protocol of that accuracy; null without accuracies", nullable=True),
+        column("recipe", TEXT, "name", "recipe of that accuracy; null without accuracies", nullable=True),
+        column(
+            "seconds",
+            REAL,
+            "seconds",
+            "time of the evaluations: building networks and computing scores; where a score was in the "
+            "table already, the price noted there",
+        ),
+        column("gpu_days", REAL, "days", "those seconds in days of one GPU; null on a CPU", nullable=True),
         column("device", TEXT, "text", "device it ran on"),
+        column(
+            "status", TEXT, "status", "running, or done; one that is running goes on when it is started again"
+        ),
         RUN_ID,
     ],
+    statuses=SEARCH_STATUSES,
 )
 
 RUNS = _table(

@@ -1,10 +1,11 @@
-"""Rank statistics on plain arrays: rho, tau-b, partial rho, ceilings, intervals.
+"""Rank statistics on plain arrays: rho, tau-b, partial rho, ceilings, intervals, tests of many pairs.
 
 Ranks are kept doubled and centred, 2 * (average rank - mean rank): whole numbers even where values tie, so
 that sums of their products are exact and the same rho comes out in whatever order the rows are added.
 """
 
-from itertools import combinations
+from collections.abc import Iterator
+from itertools import combinations, combinations_with_replacement
 from math import comb
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 Real = NDArray[np.float64]
 
 FEWEST = 3  # rows below which a rank correlation says nothing
+ROUNDING = 1e-12  # differences of rho below it are not there
 BLOCK = 2**19  # weights held at once while resampling: 4 MB a working array, about a core's cache
 
 
@@ -63,6 +65,84 @@ def partial_spearman(x: Real, y: Real, given: Real) -> float:
     if not left > 1e-12:  # also refuses NaN
         return float("nan")
     return float(np.clip((xy - xz * yz) / np.sqrt(left), -1.0, 1.0))
+
+
+def spearman_matrix(columns: Real) -> tuple[Real, NDArray[np.int64]]:
+    """Spearman's rho between every two columns, each pair on the rows where both are finite.
+
+    columns: (rows, columns) numbers of any unit; NaN where there is none
+
+    Returns rho (columns, columns), -1..1, NaN where `spearman` is, and the rows of each pair, of that shape.
+    """
+    rho = np.full((columns.shape[1], columns.shape[1]), np.nan)
+    together = np.zeros(rho.shape, dtype=np.int64)
+    for rows, first, second in joint_rows(columns):
+        here, there = np.ix_(first, second), np.ix_(second, first)
+        together[here] = together[there] = rows.sum()
+        if rows.sum() >= FEWEST:
+            # As reals, which a library multiplies; whole numbers of this size stay exact.
+            x, y = (_ranked_columns(columns[rows][:, some]) for some in (first, second))
+            scale = np.sqrt(np.outer((x * x).sum(axis=0), (y * y).sum(axis=0)))
+            rho[here] = np.divide(x.T @ y, scale, out=np.full_like(scale, np.nan), where=scale > 0)
+            rho[there] = rho[here].T
+    return rho, together
+
+
+def joint_rows(columns: Real) -> Iterator[tuple[NDArray[np.bool_], list[int], list[int]]]:
+    """The rows on which pairs of columns are both finite, for all pairs that share them at once.
+
+    columns: (rows, columns); NaN where there is none
+
+    Yields (rows, first, second): a mask (rows,), and the columns whose pairs (one of first, one of second)
+    it belongs to. Every unordered pair comes once; a column with itself too.
+    """
+    finite = np.isfinite(columns)
+    for first, second in combinations_with_replacement(_alike(finite), 2):
+        yield finite[:, first[0]] & finite[:, second[0]], first, second
+
+
+def equal_count(values: Real, bins: int) -> NDArray[np.int64]:
+    """The bin of each value, 0..bins - 1, when they are cut into bins of equally many.
+
+    values: (rows,) finite numbers; equal ones share the bin of their average rank, so that bins may be empty
+    """
+    return (_centred_ranks(values) + len(values)) * bins // (2 * max(1, len(values)))
+
+
+def bootstrap_p(differences: Real, resampled: Real) -> Real:
+    """Two-sided p of no difference, from how far resamples of the difference scatter.
+
+    differences: (pairs,) as observed
+    resampled:   (draws, pairs) the same in resamples of the rows; NaN draws are left out
+
+    Returns (pairs,), 0..1: of the normal distribution whose standard deviation is that of the draws. Counting
+    draws could not tell a p below 1 / draws, which a correction for many pairs needs. Where draws do not
+    scatter: 1 for no difference, as between proxies of one order, and 0 for one that every draw has. 1 where
+    the difference is NaN or fewer than 2 draws are usable.
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, sections 12.2 and 13.2.
+    """
+    from scipy.special import erfc  # imported here, as below: few readers ask for it
+
+    if len(resampled) < 2:
+        return np.ones(len(differences))
+    spread = np.ma.masked_invalid(resampled).std(axis=0, ddof=1)
+    known = np.isfinite(differences) & ~np.ma.getmaskarray(spread) & (np.abs(differences) > ROUNDING)
+    sizes = np.where(known, np.abs(differences) / np.maximum(spread.filled(np.inf), ROUNDING), 0.0)
+    return np.asarray(erfc(sizes / np.sqrt(2)))
+
+
+def holm(p: Real) -> Real:
+    """Values of p corrected for their number: below a level, they are wrong together as rarely as it says.
+
+    p: (tests,) 0..1
+
+    Returns (tests,), 0..1, none below its p. Source: Holm 1979, the step-down rule.
+    """
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected
 
 
 def bootstrap_spearman(truth: Real, scores: Real, draws: int, generator: np.random.Generator) -> Real:
@@ -166,16 +246,21 @@ class _Ties:
         self.ends = np.cumsum(counts) - 1
 
 
+def _alike(finite: NDArray[np.bool_]) -> list[list[int]]:
+    """Columns of a mask (rows, columns) that are equal, together."""
+    masks: dict[bytes, list[int]] = {}
+    for column in range(finite.shape[1]):
+        masks.setdefault(finite[:, column].tobytes(), []).append(column)
+    return list(masks.values())
+
+
 def _grouped_by_missing(
     truth: Real, scores: Real
 ) -> list[tuple[NDArray[np.bool_], _Ties, list[tuple[int, _Ties]]]]:
     """Columns that miss the same rows, together: they share the ranks of the truth."""
-    masks: dict[bytes, list[int]] = {}
     finite = np.isfinite(scores)
-    for column in range(scores.shape[1]):
-        masks.setdefault(finite[:, column].tobytes(), []).append(column)
     groups = []
-    for columns in masks.values():
+    for columns in _alike(finite):
         present = finite[:, columns[0]]
         if present.sum() >= FEWEST:
             ties = [(column, _Ties(scores[present, column])) for column in columns]
@@ -205,6 +290,12 @@ def _centred_ranks(values: Real) -> NDArray[np.int64]:
     _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     return (2 * ends - counts - len(values))[group]
+
+
+def _ranked_columns(columns: Real) -> Real:
+    """Centred ranks of every column (rows, columns), within it."""
+    ranks = [_centred_ranks(values) for values in columns.T]
+    return np.column_stack(ranks).astype(np.float64)
 
 
 def _correlation(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:

@@ -11,9 +11,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import spaces
+from builder import plan
 from builder.command import checked
 from builder.errors import BuilderError
-from builder import plan
 from builder.protocols import alone, finetune, scratch
 from builder.protocols.estimate import clock, estimate
 from builder.protocols.rows import recipe_id

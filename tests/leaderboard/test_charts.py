@@ -81,3 +81,44 @@ def test_learning_curves_are_a_line_a_training() -> None:
     (values,) = chart["datasets"].values()
     assert len({value[chart["encoding"]["detail"]["field"]] for value in values}) == 4
     assert [chart["encoding"][axis]["field"] for axis in "xy"] == ["epoch", "accuracy"]
+
+
+def test_the_layers_show_their_spread_and_the_intervals_that_were_chosen() -> None:
+    curve = pd.DataFrame(
+        {
+            "percentile": range(10),
+            "log_sigma": [-7.0] * 9 + [-4.0],
+            "spread": [0.5] * 10,
+            "layers": 20,
+            "architectures": 10,
+            "spike": [False] * 9 + [True],
+        }
+    )
+    cells = [(first, last) for first in range(10) for last in range(first, 10)]
+    intervals = pd.DataFrame(cells, columns=["first", "last"]).assign(
+        rho=0.5, rho_fitting=0.5, rho_other=0.4, fitted=False, spike=False
+    )
+    intervals.loc[intervals["last"] - intervals["first"] == 9, "fitted"] = True
+    chart = charts.layer_curves(curve, intervals).to_dict()
+    left, right = chart["hconcat"]
+    ends = [layer["encoding"] for layer in left["layer"] if "y2" in layer["encoding"]]
+    assert [(end["y"]["field"], end["y2"]["field"]) for end in ends] == [("low", "high")]
+    shown = chart["datasets"][right.get("data", right["layer"][0].get("data"))["name"]]
+    assert len(shown) == 55 and [row["last"] for row in shown if row["chosen"] == "fitted"] == [9]
+
+
+def test_the_best_so_far_is_a_line_a_search_and_a_panel_a_ranker() -> None:
+    rows = [
+        {"search_id": f"{ranker}{seed}", "ranker": ranker, "strategy": "random", "seed": seed}
+        | {"position": k, "best_arch_id": "a", "better": None if k == 1 else 1 / k}
+        for ranker in ("params", "macs")
+        for seed in (0, 1)
+        for k in (1, 2, 3)
+    ]
+    chart = charts.best_so_far(pd.DataFrame(rows)).to_dict()
+    assert chart["facet"]["field"] == "ranker"
+    lines, middle = chart["spec"]["layer"]
+    assert lines["encoding"]["detail"]["field"] == "search_id"
+    assert middle["encoding"]["y"]["aggregate"] == "median"
+    (values,) = chart["datasets"].values()
+    assert len(values) == 8  # a best so far without a known accuracy has no place

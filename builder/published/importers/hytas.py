@@ -9,7 +9,6 @@ from pathlib import Path
 
 from builder.published.importer import Column, Entry, Importer, one_width, register
 
-
 _READ = {"layer_num", "embed_dim", "mlp_ratio", "num_heads", "OA"}
 
 

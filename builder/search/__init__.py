@@ -1,0 +1,1 @@
+"""Search strategies: one file each, a function of candidates and an objective, found by being there."""

@@ -1,0 +1,5 @@
+"""Print the page that documents every combiner."""
+
+from proxies.combiners.page import page
+
+print(page(), end="")

@@ -1,0 +1,1 @@
+"""Combiners that see scores alone."""

@@ -1,0 +1,1 @@
+"""Combiners that look at accuracies: to choose among proxies, or to weigh them."""

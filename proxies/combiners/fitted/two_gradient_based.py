@@ -1,0 +1,29 @@
+"""The best two proxies that need gradients."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from proxies.combiners.combination import Combination
+from proxies.combiners.ranks import MERGES, Merge
+from proxies.combiners.registry import combiner
+from proxies.combiners.statistics import gradient_based, rho_by_proxy
+from proxies.combiners.table import Table
+from proxies.errors import ProxyError
+
+
+@combiner("two_gradient_based", source="Casarin et al., CVPR 2025, Table 4", fits=True)
+def two_gradient_based(
+    tables: Sequence[Table], generator: np.random.Generator, *, merge: Merge = "log_rank_sum"
+) -> Combination:
+    """Merge the two proxies of highest rho among those that need gradients of a loss.
+
+    Formula: `merge` of the two.
+    Source: a row of the ablation of L-SWAG's paper, Casarin et al., CVPR 2025, Table 4.
+    Deviations: the paper does not say which two it takes. Gradient-based is what this package files as such,
+    synflow, which needs no data, not among them.
+    """
+    chosen = gradient_based(rho_by_proxy(tables))[:2]
+    if not chosen:
+        raise ProxyError("two_gradient_based: no gradient-based proxy has scores. Score one first.")
+    return Combination(tuple(chosen), MERGES[merge])
