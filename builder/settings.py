@@ -126,6 +126,11 @@ class TaskSettings:
                 f"task.mean and task.std need one number for each of {self.channels} channels; "
                 f"got {len(self.mean)} and {len(self.std)}."
             )
+        if self.hub_files is not None and "{split}" not in self.hub_files:
+            raise BuilderError(
+                f"task.hub_files is '{self.hub_files}', expected {{split}} in it: else every split has one "
+                "split's images."
+            )
         if not min(self.std) > 0:
             raise BuilderError(f"task.std is {list(self.std)}, expected deviations above 0.")
 

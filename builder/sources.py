@@ -91,7 +91,7 @@ def _from_hub(task: TaskSettings, split: str) -> Source:
         if task.hub_files is None:
             dataset = datasets.load_dataset(task.hub, task.hub_config, revision=revision, split=split)
         else:
-            files = f"hf://datasets/{task.hub}@{revision}/{task.hub_files.format(split=split)}"
+            files = f"hf://datasets/{task.hub}@{revision}/{task.hub_files.replace('{split}', split)}"
             dataset = datasets.load_dataset("parquet", data_files={split: files}, split=split)
     # RuntimeError: a transfer that breaks off, or a data set that is a script.
     except (OSError, ValueError, RuntimeError, HTTPError, datasets.exceptions.DatasetsError) as error:

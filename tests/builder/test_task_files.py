@@ -161,6 +161,15 @@ def test_files_are_asked_for_by_commit_and_split(hub):
     assert options == {"data_files": {"validation": where}, "split": "validation"}
 
 
+def test_files_of_no_split_are_refused_and_other_braces_are_the_hubs(hub):
+    for pattern in ("all/*.parquet", "{part}/*.parquet"):
+        with pytest.raises(BuilderError, match=r"task.hub_files is '.*', expected \{split\} in it"):
+            task("task=imagenette", f"task.hub_files='{pattern}'")
+    task("task=imagenette", "task.hub_files='{split}-{a,b}.parquet'").labels("test")
+    ((_, options),) = hub.asked
+    assert options["data_files"]["validation"].endswith("/validation-{a,b}.parquet")
+
+
 def test_without_a_commit_the_newest_is_loaded_and_said_once(hub, monkeypatch, capsys):
     class Info:
         sha = "f" * 40
