@@ -5,8 +5,10 @@ from __future__ import annotations
 import glob
 import hashlib
 import itertools
+import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -87,21 +89,45 @@ def _from_hub(task: TaskSettings, split: str) -> Source:
     from huggingface_hub.errors import HTTPError
 
     try:
-        revision = task.revision or _newest(task.name, str(task.hub))
-        if task.hub_files is None:
-            dataset = datasets.load_dataset(task.hub, task.hub_config, revision=revision, split=split)
-        else:
-            files = f"hf://datasets/{task.hub}@{revision}/{task.hub_files.replace('{split}', split)}"
-            dataset = datasets.load_dataset("parquet", data_files={split: files}, split=split)
+        with _quiet("huggingface_hub"):  # it warns of every attempt; that none succeeded is one line of ours
+            revision = task.revision or _newest(task.name, str(task.hub))
+            if task.hub_files is None:
+                dataset = datasets.load_dataset(task.hub, task.hub_config, revision=revision, split=split)
+            else:
+                files = f"hf://datasets/{task.hub}@{revision}/{task.hub_files.replace('{split}', split)}"
+                dataset = datasets.load_dataset("parquet", data_files={split: files}, split=split)
     # RuntimeError: a transfer that breaks off, or a data set that is a script.
     except (OSError, ValueError, RuntimeError, HTTPError, datasets.exceptions.DatasetsError) as error:
         why = reason(error.__cause__ or error).rstrip(".")
+        terms = ", or accept its terms there and set HF_TOKEN" if _is_gated(error) else ""
         raise BuilderError(
             f"Task '{task.name}': {task.hub} could not be loaded from the hub ({why}). "
-            "Give a local copy with task.path=; for a gated data set accept its terms there and set HF_TOKEN."
+            f"Give a local copy with task.path={terms}."
         ) from None
     identity = f"hub {task.hub} {task.hub_config} {task.hub_files} {revision}"
     return _from_dataset(task, dataset, f"hub {task.hub}", partial(str, identity))
+
+
+@contextmanager
+def _quiet(library: str) -> Iterator[None]:
+    """Let a library log its errors alone."""
+    logger = logging.getLogger(library)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _is_gated(error: BaseException | None) -> bool:
+    """Say whether the hub, as far as its errors tell, has the data set but not for a stranger."""
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status in (401, 403) or "gated" in str(error).lower():
+            return True
+        error = error.__cause__
+    return False
 
 
 @cache

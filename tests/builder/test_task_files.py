@@ -1,5 +1,6 @@
 """The six tasks and the reduced ImageNets from Parquet with the hub's columns, feature types and splits."""
 
+import logging
 from types import SimpleNamespace
 
 import datasets
@@ -182,6 +183,22 @@ def test_without_a_commit_the_newest_is_loaded_and_said_once(hub, monkeypatch, c
     assert said.count("svhn") == 2 and f"Pin it: task.revision={'f' * 40}" in said and said.count("\n") == 1
 
 
+def test_without_a_network_there_is_one_line_and_no_talk_of_terms(monkeypatch):
+    logger, heard = logging.getLogger("huggingface_hub"), []
+    level = logger.level
+
+    def unreachable(*_, **__):
+        heard.append(logger.isEnabledFor(logging.WARNING))
+        raise ConnectionError("Couldn't reach the hub")
+
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    with pytest.raises(
+        BuilderError, match=r"\(Couldn't reach the hub\)\. Give a local copy with task.path=\.$"
+    ):
+        task("task=imagenet").labels("train")
+    assert heard == [False] and logger.level == level
+
+
 def test_a_gated_data_set_without_a_token_is_one_clear_line(monkeypatch):
     """The library meets what the hub answers to a stranger; the rest of the way is its own and ours."""
 
@@ -196,5 +213,5 @@ def test_a_gated_data_set_without_a_token_is_one_clear_line(monkeypatch):
     assert str(error.value) == (
         "Task 'imagenet': ILSVRC/imagenet-1k could not be loaded from the hub (Dataset "
         "'ILSVRC/imagenet-1k' is a gated dataset on the Hub. You must be authenticated to access it). Give a "
-        "local copy with task.path=; for a gated data set accept its terms there and set HF_TOKEN."
+        "local copy with task.path=, or accept its terms there and set HF_TOKEN."
     )

@@ -425,8 +425,6 @@ def test_a_task_without_a_source_and_one_out_of_reach_say_what_to_do():
         BuilderError, match="Task 'flowers102' has no public source of images. Give a local copy"
     ):
         task("task=flowers102").labels("train")
-    with pytest.raises(
-        BuilderError, match="could not be loaded from the hub .* task.path=.* HF_TOKEN"
-    ) as error:
+    with pytest.raises(BuilderError, match=r"could not be loaded from the hub .* task\.path=\.$") as error:
         task("task=imagenet").labels("train")
     assert "\n" not in str(error.value)
