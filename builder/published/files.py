@@ -20,7 +20,7 @@ _TIMEOUT = 60  # seconds without a byte
 
 
 def located(importer: Importer, files: Sequence[str], path: str | None, cache: Path) -> dict[str, Path]:
-    """Return where files lie on this machine; those that a local copy lacks are left out.
+    """Return where files lie on this machine; those that a local copy lacks are left out, and said.
 
     files: their paths in the source's repository.
     path:  a file, or a folder that has them under their names, or is a copy of the repository; None: fetch.
@@ -42,6 +42,9 @@ def located(importer: Importer, files: Sequence[str], path: str | None, cache: P
             f"protocol.published.path={path} is not, and does not hold, {' or '.join(name.values())} of "
             f"{importer.name}. Fetch it from {importer.address(files[0])}."
         )
+    missing = [name[file] for file in files if file not in found]
+    if missing:
+        print(f"{importer.name}: {path} does not hold {' or '.join(missing)}; what is in there is left out")
     return found
 
 

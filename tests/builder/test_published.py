@@ -410,7 +410,7 @@ def test_what_a_killed_fetch_leaves_is_swept(server, tmp_path, monkeypatch):
     assert clean_temporary(tmp_path) == [left]
 
 
-def test_a_local_copy_is_a_file_a_folder_or_the_repository(tmp_path):
+def test_a_local_copy_is_a_file_a_folder_or_the_repository(tmp_path, capsys):
     importer = get("vit_bench_101")
     first, second = files = ["gt_results/gt_autoformer.pth", "gt_results/gt_autoformer_2.pth"]
     (tmp_path / "gt_results").mkdir()
@@ -418,9 +418,12 @@ def test_a_local_copy_is_a_file_a_folder_or_the_repository(tmp_path):
     expected = {second: tmp_path / second}
     for place in (tmp_path, tmp_path / "gt_results", tmp_path / second):
         assert located(importer, files, str(place), tmp_path / "cache") == expected
+        said = f"vit_bench_101: {place} does not hold gt_autoformer.pth; what is in there is left out\n"
+        assert capsys.readouterr().out == said
     other = tmp_path / "renamed.pth"
     other.touch()
     assert located(importer, [first], str(other), tmp_path / "cache") == {first: other}
+    assert not capsys.readouterr().out
     with pytest.raises(BuilderError, match=r"gt_autoformer.pth or gt_autoformer_2.pth of vit_bench_101"):
         located(importer, files, str(other), tmp_path / "cache")
 
