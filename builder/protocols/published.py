@@ -66,7 +66,7 @@ def _import(settings: Settings, space: Space, accuracies: Accuracies, checked: C
         name = part_name(space.name, "published", keys=[row["arch_id"] for row in new])
         write_part(run.root, "architectures", new, name)
     rows = [_accuracy_row(settings, accuracies, a, value, run) for a, value in accuracies.values.items()]
-    changed = [row for row in rows if known.get(row["arch_id"]) != (row["accuracy"], row["source"])]
+    changed = [row for row in rows if known.get(row["arch_id"]) != _said(row)]
     if changed:
         keys = [row["arch_id"] for row in changed]
         name = part_name(space.name, settings.task.name, "published", accuracies.recipe, keys=keys)
@@ -80,11 +80,16 @@ def _import(settings: Settings, space: Space, accuracies: Accuracies, checked: C
     )
 
 
-def _known(settings: Settings, accuracies: Accuracies, run: Run) -> dict[str, tuple[float, str]]:
-    """Return accuracies and sources imported before under this recipe; BuilderError if they are another's."""
+def _said(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what of a row is its source's; where it differs from before, the row is written anew."""
+    return tuple(row[name] for name in ("accuracy", "images", "source"))
+
+
+def _known(settings: Settings, accuracies: Accuracies, run: Run) -> dict[str, tuple[Any, ...]]:
+    """Return what was imported before under this recipe; BuilderError if they are another's."""
     with Benchmark.open(run.root) as benchmark:
         rows = benchmark.sql(
-            f"""SELECT arch_id, accuracy, source FROM accuracies JOIN architectures USING (arch_id)
+            f"""SELECT arch_id, accuracy, images, source FROM accuracies JOIN architectures USING (arch_id)
             WHERE protocol = 'published' AND space = {quoted(settings.space.name)}
               AND task = {quoted(settings.task.name)} AND recipe = {quoted(accuracies.recipe)}"""
         ).to_pylist()
@@ -95,7 +100,7 @@ def _known(settings: Settings, accuracies: Accuracies, run: Run) -> dict[str, tu
                 f"Recipe '{accuracies.recipe}' in {run.root} holds accuracies of '{whose}'. "
                 "Name these with protocol.published.recipe=."
             )
-    return {row["arch_id"]: (row["accuracy"], row["source"]) for row in rows}
+    return {row["arch_id"]: _said(row) for row in rows}
 
 
 def _architecture_row(space: Space, architecture: Architecture, run: Run) -> dict[str, Any]:
@@ -124,7 +129,7 @@ def _accuracy_row(
         "epoch": 0,  # the sources report an end of training, not its length
         "accuracy": accuracy,
         "loss": None,
-        "images": None,
+        "images": accuracies.images,
         "seconds": None,
         "source": accuracies.source,
         "status": "ok",

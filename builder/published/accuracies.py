@@ -44,6 +44,7 @@ class Accuracies:
     recipe, source, split: what its rows stand under, and say.
     values:  architecture -> accuracy (0..1).
     without: how many rows had no value.
+    images:  how many the accuracies were measured on, None where that is not sure.
     """
 
     column: str
@@ -52,6 +53,7 @@ class Accuracies:
     split: str
     values: dict[Architecture, float]
     without: int
+    images: int | None = None
 
     @property
     def sha256(self) -> str:
@@ -162,5 +164,5 @@ def _column(source: Importer, column: Column, path: Path, space: Space, sha256: 
     with path.open("rb") as file:
         read = hashlib.file_digest(file, "sha256").hexdigest()
     origin = f"{source.citation}{SEPARATOR}{address}, file sha256 {read}"
-    found = Accuracies(column.key, column.recipe, origin, column.split, values, without)
+    found = Accuracies(column.key, column.recipe, origin, column.split, values, without, column.images)
     return found.verify([column.sha256, *sha256], path, address)

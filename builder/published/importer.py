@@ -28,7 +28,7 @@ class Column:
     space, task, recipe: what its rows stand under in the table of accuracies.
     sha256:  of what it holds, as `Accuracies.sha256` is.
     scale:   what it calls 100 %.
-    split:   that the accuracies were measured on.
+    split:   that the accuracies were measured on; images: how many it has, None where that is not sure.
     refused: "unexplained" or "out of line" where the check refuses the column; empty where it passes.
     """
 
@@ -40,6 +40,7 @@ class Column:
     sha256: str
     scale: float = 100.0
     split: str = "test"
+    images: int | None = None
     refused: str = ""
 
 

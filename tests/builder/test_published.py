@@ -28,6 +28,7 @@ from tests.builder import upstream
 from tests.shared import needs_tables
 
 TASKS = {path.stem for path in (Path(conf.__file__).parent / "task").glob("*.yaml")}
+IMAGES = {"imagenet": 50_000, "cifar100": 10_000, "flowers102": 6_149}  # of the splits tested on
 WRITTEN = Path(conf.__file__).parent.parent / "docs" / "published.md"
 
 
@@ -64,6 +65,7 @@ def test_an_importer_declares_all_that_a_row_and_its_reader_need(name):
         assert column.space in spaces.names() and column.task in TASKS
         assert re.fullmatch(r"[0-9a-f]{64}", column.sha256)
         assert column.refused in ("", "out of line", "unexplained")
+        assert column.images == IMAGES.get(column.task)
         assert importer.commit in importer.address(column.file)
     assert {column.recipe for column in importer.columns} == set(importer.recipes)
     stands = [(column.space, column.task, column.recipe) for column in importer.columns]
@@ -245,6 +247,37 @@ def test_rows_are_found_by_genome_never_by_position(hytas, tmp_path):
         row = benchmark.sql("SELECT * FROM accuracies").to_pylist()[0]
     assert (row["protocol"], row["task"], row["split"]) == ("published", "ksc", "test")
     assert row["source"].startswith("Zhou") and re.search(r"file sha256 [0-9a-f]{64}$", row["source"])
+
+
+def test_rows_say_on_how_many_images_where_that_is_known(importing, hytas, tmp_path):
+    sample = spaces.get("autoformer-small").sample(3, seed=0)
+    entries = {
+        str(number): {
+            "net_setting": {
+                "layer_num": architecture.values["depth"],
+                "embed_dim": [architecture.values["embed_dim"]],
+                "mlp_ratio": architecture.values["mlp_ratio"],
+                "num_heads": architecture.values["num_heads"],
+            },
+            "performance": {"Imagenet": {"clean": 80.0 + number}},
+        }
+        for number, architecture in enumerate(sample)
+    }
+    path = tmp_path / "1k_Vit_Architecture_from_AutoFM_small.json"
+    path.write_text(json.dumps(entries))
+    content = {architecture: (80.0 + number) / 100 for number, architecture in enumerate(sample)}
+    assert hytas(hytas.good)[0] == 0
+    code, _, err = importing(
+        "protocol.published.importer=ood_vit_nas",
+        "space=autoformer-small",
+        "task=imagenet",
+        f"protocol.published.path={path}",
+        f"protocol.published.sha256=[{Accuracies('clean', '', '', 'test', content, 0).sha256}]",
+    )
+    assert code == 0, err
+    with Benchmark.open(tmp_path / "benchmark") as benchmark:
+        rows = benchmark.sql("SELECT DISTINCT task, images FROM accuracies ORDER BY task").to_pylist()
+    assert rows == [{"task": "imagenet", "images": 50_000}, {"task": "ksc", "images": None}]
 
 
 def test_success_says_how_many_in_which_range_and_what_explains_them(hytas):

@@ -56,6 +56,7 @@ register(
                 task="imagenet",
                 recipe="inherited-official-supernet",
                 sha256=sha256,
+                images=50_000,
             )
             for size, sha256 in _SHA256.items()
         ),
