@@ -102,6 +102,8 @@ class Ledger:
         self.source = "trained here"
         if path is not None:
             self.source = f"{'inherited' if inherited else 'tuned'} from {path.name}"
+        if settings.task.path is not None:  # not part of the key, so that the row itself has to tell
+            self.source += f" on a local copy: {Path(settings.task.path).expanduser().absolute().name}"
 
     def missing(self, architectures: Sequence[Architecture]) -> list[Architecture]:
         """Return the architectures that lack a row, in their order."""

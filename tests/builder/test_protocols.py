@@ -16,7 +16,7 @@ from builder.command import checked
 from builder.errors import BuilderError
 from builder.protocols import alone, finetune, scratch
 from builder.protocols.estimate import clock, estimate
-from builder.protocols.rows import recipe_id
+from builder.protocols.rows import Ledger, recipe_id
 from builder.provenance import Run
 from builder.settings import Settings
 from builder.tasks import Task
@@ -124,6 +124,21 @@ def test_a_mistake_of_workers_is_one_line(vitzero, sampled):
     assert code == 2 and f"vitzero: task.path={missing} does not exist" in err
 
 
+@pytest.mark.parametrize("protocol", ["scratch", "supernet"])
+def test_rows_of_a_local_copy_say_so_without_the_way_to_it(protocol):
+    """Their key is that of rows of the hub's images."""
+    found = {
+        path: Ledger(settings("task=cifar10", f"protocol={protocol}", f"task.path={path}"), None, 0)
+        for path in ("null", "'/home/me/data/cifar10_*.parquet'", "data/mine")
+    }
+    assert len({ledger.recipe for ledger in found.values()}) == 1
+    assert [ledger.source for ledger in found.values()] == [
+        "trained here",
+        "trained here on a local copy: cifar10_*.parquet",
+        "trained here on a local copy: mine",
+    ]
+
+
 @pytest.fixture(scope="module")
 def odd_or_even(tmp_path_factory):
     """The digits with two classes, as a task of one's own."""
@@ -162,7 +177,9 @@ def test_what_is_inherited_is_tuned_and_what_a_run_cost_is_told(vitzero, tmp_pat
     code, out, _ = vitzero(f"root={sampled}", *tune, *odd_or_even)
     assert code == 0 and "2 trained, 0 failed" in out
     found = query(sampled, "SELECT * FROM accuracies WHERE protocol = 'finetune' AND split = 'test'")
-    assert {row["source"] for row in found} == {f"tuned from {checkpoint.name}"}
+    assert {row["source"] for row in found} == {
+        f"tuned from {checkpoint.name} on a local copy: train.parquet"
+    }
     assert min(row["accuracy"] for row in found) > 0.6  # chance is a half
 
 
