@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 import torch
 from hydra.core.config_store import ConfigStore
 
-from bench.packing import new_files, pack, unpack
+from bench.packing import new_files, pack, packed, unpack
 from bench.piece_check import Verdict, check
 from bench.pieces import KINDS, TASKS, Piece, checklist, pieces
 from builder.command import checked
@@ -120,7 +120,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--root", type=Path, help="folder of the tables; default runs/release")
     parser.add_argument("--tables", type=Path, default=Path("tables"), help="archives that came back before")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of what comes back")
-    parser.add_argument("--minutes", type=float, default=8.5, help="until the job is told to end")
+    parser.add_argument("--minutes", type=float, default=8.0, help="until the job is told to end")
     parser.add_argument("--list", action="store_true", help="print the queue and run nothing")
     parser.add_argument("--check", action="store_true", help="unpack and judge what came back, run nothing")
     parser.add_argument("--dry-run", action="store_true", help="print how long the training would take")
@@ -142,6 +142,8 @@ def run(piece: Piece, options: argparse.Namespace) -> Verdict:
     if piece.script:
         arguments = (*piece.script, *(piece.rehearsed if options.rehearse else ()))
         trouble = work(arguments, log, options, may_go_on=False)
+        if not (options.rehearse or torch.cuda.is_available()):
+            trouble.append("torch sees no CUDA device")
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / f"{piece.name}.txt").write_text("\n".join(lines_of(log)) + "\n")
         return Verdict(0, 0, trouble, lines_of(log))
@@ -170,8 +172,10 @@ def run(piece: Piece, options: argparse.Namespace) -> Verdict:
 def gathered(piece: Piece, options: argparse.Namespace) -> Verdict:
     """Unpack what came back of a piece and judge it."""
     packs = _packs(piece, options)
-    if piece.kind == "evaluate" and len(packs) > 1:
-        raise StoreError(f"two supernets: of {', '.join(map(str, packs))} keep one")
+    if piece.kind == "evaluate":
+        rows = [{n: c for n, c in packed([p]).items() if n.startswith("accuracies/")} for p in packs]
+        if any(found != rows[0] for found in rows):  # a piece that was repeated sends the same rows again
+            raise StoreError(f"two supernets: of {', '.join(map(str, packs))} keep one")
     unpack(packs, options.root)
     return check(options.root, composed(told(piece, options)))
 

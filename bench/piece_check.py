@@ -150,7 +150,7 @@ def _scores(benchmark: Benchmark, settings: Settings, wanted: int) -> Verdict:
     for (proxy, status, message), count in reasons.most_common():
         verdict.notes.append(f"{proxy}: {count} of {asked[proxy]} {status}: {message}")
     for proxy, count in failed.items():
-        if count > (1 - _FINITE_SHARE) * asked[proxy]:
+        if verdict.complete and count > (1 - _FINITE_SHARE) * asked[proxy]:
             verdict.problems.append(f"{proxy} failed {count} times of {asked[proxy]}")
     if not rows:
         return verdict
@@ -161,7 +161,8 @@ def _scores(benchmark: Benchmark, settings: Settings, wanted: int) -> Verdict:
     constant = [
         name
         for name in asked
-        if len({row["value"] for row in rows if row["proxy"] == name}) == 1 and asked[name] > failed[name] + 1
+        if len({row["value"] for row in rows if row["proxy"] == name and row["status"] == "ok"}) == 1
+        and asked[name] > failed[name] + 1
     ]
     if verdict.complete and constant:
         verdict.notes.append(f"the same for all architectures: {', '.join(constant)}")

@@ -125,7 +125,7 @@ def pieces() -> dict[str, Piece]:
 
 def command(piece: Piece) -> str:
     """Return the command line of a piece on the GPU machine."""
-    where = '--images "$HOME/images" --root "$HOME/release" --tables tables --out "$OUT" --minutes 8.5'
+    where = '--images "$HOME/images" --root "$HOME/release" --tables tables --out "$OUT" --minutes 8'
     return f'export PYTHONPATH="$HOME/site" && python3 -m bench.gpu_queue {piece.name} {where}'
 
 

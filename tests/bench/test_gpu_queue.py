@@ -92,6 +92,17 @@ def test_what_is_packed_comes_back_in_files_that_may_travel(tmp_path):
     assert unpack(packs, tmp_path / "here") == 0  # again: nothing to do
 
 
+def test_a_cut_archive_leaves_nothing_that_hides_the_whole_one(tmp_path):
+    paths = some_files(tmp_path / "there", 200_000)
+    (whole,) = pack(tmp_path / "there", paths, tmp_path / "out", "piece")
+    cut = tmp_path / "cut.tar"
+    cut.write_bytes(whole.read_bytes()[:100_000])
+    with pytest.raises(StoreError, match="is damaged"):
+        unpack([cut], tmp_path / "here")
+    assert unpack([whole], tmp_path / "here") == 1
+    assert (tmp_path / "here" / "scores" / paths[0].name).read_bytes() == paths[0].read_bytes()
+
+
 def test_only_what_is_new_travels(tmp_path):
     paths = some_files(tmp_path, 10, 20, 30)
     packs = pack(tmp_path, paths[:2], tmp_path / "out", "piece")
@@ -349,8 +360,11 @@ def test_a_piece_is_scored_packed_and_judged_where_it_came_back(monkeypatch, cap
 
 
 def test_two_supernets_are_never_mixed(monkeypatch, capfd, tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / f"small-cifar10-evaluate-{name}.tar").write_bytes(b"")
+    for content in (b"one", b"two"):
+        rows = tmp_path / "there" / "accuracies" / "rows.parquet"
+        rows.parent.mkdir(parents=True, exist_ok=True)
+        rows.write_bytes(content)
+        pack(tmp_path / "there", [rows], tmp_path, "small-cifar10-evaluate")
     code, out = queue(
         monkeypatch,
         capfd,
