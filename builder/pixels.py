@@ -96,7 +96,9 @@ def _fit(image: Image.Image, size: int, channels: int) -> np.ndarray:
             start = (whole - size) // 2
             starts.append(start * side / whole)
             ends.append((start + size) * side / whole)
-        image = image.resize((size, size), Image.Resampling.BICUBIC, box=(starts[0], starts[1], ends[0], ends[1]))
+        image = image.resize(
+            (size, size), Image.Resampling.BICUBIC, box=(starts[0], starts[1], ends[0], ends[1])
+        )
     return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
 
 
