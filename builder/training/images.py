@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from builder.errors import BuilderError
 from builder.tasks import Task
 
 # A machine of many cores has other work for the rest of them.
@@ -88,7 +89,7 @@ class ReadImages(SplitImages):
             pin_memory=device.type == "cuda",
             generator=torch.Generator(),  # else it draws from the global one
         )
-        for pixels, positions, damaged in loader:
+        for pixels, positions, damaged in _told(loader):
             self.damaged.update(damaged)
             self.task.refuse_damage(self.split, list(self.damaged.values()), len(self))
             if len(pixels):
@@ -97,6 +98,15 @@ class ReadImages(SplitImages):
         if len(self.damaged) > self._reported:
             self._reported = len(self.damaged)
             self.task.report(self.split, list(self.damaged.values()), len(self))
+
+
+def _told(loader: DataLoader[Any]) -> Iterator[Any]:
+    """Yield what the loader yields; a worker's BuilderError comes without the head that torch gives it."""
+    try:
+        yield from loader
+    except BuilderError as error:
+        lines = str(error).strip().splitlines()
+        raise BuilderError(lines[-1].removeprefix("builder.errors.BuilderError: ")) from None
 
 
 class _Reading(Dataset[tuple[int, "Tensor | str"]]):
