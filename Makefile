@@ -6,15 +6,20 @@ INSTALLED := $(VENV)/.installed
 SOURCES := builder proxies spaces store leaderboard conf tests bench
 BENCHMARK ?= runs/demo
 
-.PHONY: reproduce demo test leaderboard lint format docs bench gpu-check clean
+.PHONY: reproduce demo test test-jobs test-rooms leaderboard lint format docs bench gpu-check clean
 
 ## demo: build a small real benchmark on the CPU and print its ranking
 demo: $(INSTALLED)
 	$(BIN)/python -m builder experiment=demo root=$(BENCHMARK)
 
-## test: run every test that this machine can run
+## test: run every test that this machine can run, in two halves side by side
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-jobs test-rooms
+
+test-jobs: $(INSTALLED)
+	$(BIN)/python -m pytest tests/builder tests/bench
+test-rooms: $(INSTALLED)
+	$(BIN)/python -m pytest tests --ignore=tests/builder --ignore=tests/bench
 
 ## leaderboard: open the page on what was built
 leaderboard: $(INSTALLED)

@@ -40,9 +40,11 @@ def width_bins(values: Real) -> Binned:
     binned = np.full(len(values), FAILED, dtype=np.intp)
     if finite.any():
         count = round(1 + 3.322 * np.log(finite.sum()))
-        edges = np.histogram_bin_edges(values[finite], bins=count)
+        halves = values[finite] / 2  # their range is finite whatever the values are
+        low, high = halves.min(), halves.max()
+        share = (halves - low) / (high - low) if high > low else np.zeros(len(halves))
         # The last bin has no end, so that the largest value falls in it.
-        binned[finite] = np.searchsorted(edges[1:-1], values[finite], side="right")
+        binned[finite] = np.minimum(share * count, count - 1).astype(np.intp)
     return binned
 
 

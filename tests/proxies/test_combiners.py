@@ -475,3 +475,31 @@ def test_combining_needs_neither_torch_nor_scikit_learn():
         "sys.exit(any(name in sys.modules for name in ('torch', 'sklearn', 'pandas', 'pyarrow')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("values", [[1e17] * 30, [1.0, np.nextafter(1.0, 2)] * 15, [-1e308, 1e308] * 15])
+def test_bins_of_one_width_hold_whatever_the_range(values):
+    found = width_bins(np.array(values))
+    assert set(np.unique(found)) <= {0, round(1 + 3.322 * np.log(30)) - 1}
+
+
+def test_a_few_architectures_are_enough_for_trees():
+    accuracies = np.linspace(0.1, 0.9, 20)
+    table = combiners.Table({"a": accuracies, "b": accuracies**2}, accuracies=accuracies)
+    found = combiners.get("gradient_boosted").fit([table]).rank(table)
+    assert np.corrcoef(found, accuracies)[0, 1] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("gradient_boosted[trees=0]", "gradient_boosted needs at least 1 tree of 2 leaves; got 0 of 8."),
+        ("libra[window=-1]", "A window of rho is above 0 and at most 2; got window = -1."),
+    ],
+)
+def test_options_out_of_range_are_a_line(name, message):
+    values = np.linspace(0.1, 0.9, 20)
+    table = combiners.Table(dict.fromkeys("abc", values), accuracies=values, params=values)
+    with pytest.raises(ProxyError) as caught:
+        combiners.get(name).fit([table])
+    assert str(caught.value) == message

@@ -12,6 +12,7 @@ from proxies.combiners.ranks import MERGES, Merge, spearman
 from proxies.combiners.registry import combiner
 from proxies.combiners.statistics import rho_by_proxy
 from proxies.combiners.table import Table
+from proxies.errors import ProxyError
 
 STEP = 0.05  # by which a window without enough candidates is widened
 DIGITS = 12  # closer values are ties
@@ -52,6 +53,8 @@ def libra(
     """
     rho = rho_by_proxy(tables)
     first, *others = rho
+    if not 0 < window <= 2:
+        raise ProxyError(f"A window of rho is above 0 and at most 2; got window = {window:g}.")
     candidates, ended = _within(window, rho, others, 1)
     gain = {name: _mean_gain(tables, first, name, bins) for name in candidates}
     chosen = [first, *_extreme(gain, 1 if second == "least" else -1)]
