@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 SOURCES := builder proxies spaces store leaderboard conf tests bench
 BENCHMARK ?= runs/demo
 
-.PHONY: reproduce demo test test-jobs test-rooms leaderboard lint format docs bench gpu-check clean
+.PHONY: demo test test-jobs test-rooms leaderboard lint format docs bench gpu-check clean
 
 ## demo: build a small real benchmark on the CPU and print its ranking
 demo: $(INSTALLED)
@@ -41,13 +41,6 @@ docs: $(INSTALLED)
 	$(BIN)/python -m proxies > docs/proxies.md
 	$(BIN)/python -m builder.published > docs/published.md
 	$(BIN)/python -m proxies.combiners > docs/combiners.md
-
-## reproduce: the paper's Tables 1 and 4 beside ours, from published tables in TABLES
-TABLES ?= data/tables
-reproduce: $(INSTALLED)
-	$(BIN)/python -m bench.suite_zero --tables $(TABLES)
-	$(BIN)/python -m bench.table4 --tables $(TABLES)
-	$(BIN)/python -m bench.table1 --tables $(TABLES)
 
 ## bench: seconds of every proxy beside a forward and backward pass
 bench: $(INSTALLED)

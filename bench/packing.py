@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from store import TABLES, StoreError
-from store.write import HOST
+from store.write import replacing
 
 # Below the 16 MiB that a file may have, with room for what an archive adds to its files.
 MOST_BYTES = 15 * 2**20
@@ -72,11 +72,9 @@ def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> bo
     found = b"" if content is None else content.read()
     if len(found) != member.size:
         raise tarfile.TarError(f"{member.name} is cut off")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{HOST}.{os.getpid()}.tmp")
-    temporary.write_bytes(found)
-    os.utime(temporary, (member.mtime, member.mtime))
-    temporary.replace(target)
+    with replacing(target) as temporary:
+        temporary.write_bytes(found)
+        os.utime(temporary, (member.mtime, member.mtime))
     return True
 
 

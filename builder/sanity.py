@@ -6,7 +6,6 @@ looks well, and every ranking by it is wrong.
 
 from __future__ import annotations
 
-import os
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pyarrow.csv
 
 from builder.protocols.rows import EVALUATED
 from store import Benchmark
-from store.write import HOST
+from store.write import replacing
 
 
 def write_sanity(root: Path, space: str, task: str, protocol: str, recipe: str, seed: int) -> Path:
@@ -33,7 +32,8 @@ def write_sanity(root: Path, space: str, task: str, protocol: str, recipe: str, 
         found = [benchmark.factors(task, protocol, recipe, space, split, seed) for split in known]
     name = f"{space}-{task}-{protocol}-{recipe}-seed{seed}.csv".replace("/", "-")
     path = root / "sanity" / name
-    _write(pa.concat_tables(found), path)
+    with replacing(path) as temporary:
+        pyarrow.csv.write_csv(pa.concat_tables(found), temporary)
     print(f"\nsanity: mean accuracy by factor, {space} on {task}, {protocol} ({recipe}), seed {seed}")
     print(table(found[-1].to_pylist()))
     print(f"written to {path}")
@@ -58,10 +58,3 @@ def _warning(row: dict[str, Any]) -> str:
         "!!! Rankings over this level may be artefacts. Look for the cause: a broken checkpoint, training "
         "that diverged there, misread rows."
     )
-
-
-def _write(found: pa.Table, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{HOST}.{os.getpid()}.tmp")
-    pyarrow.csv.write_csv(found, temporary)
-    temporary.replace(path)

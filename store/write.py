@@ -5,7 +5,8 @@ import json
 import os
 import re
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
@@ -42,18 +43,27 @@ def write_part(root: str | Path, table: str, rows: Rows, name: str) -> Path:
     wanted = schema.table(table)
     data = conform(wanted, rows)
     path = Path(root) / wanted.name / f"{_checked_name(name)}.parquet"
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        pq.write_table(data, file, compression="zstd", write_page_checksum=True)
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give the name to write a file under; at the end it is forced to disk and takes its own name.
+
+    A reader sees all of the file or nothing of it; whatever is raised inside leaves nothing behind.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{HOST}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            pq.write_table(data, file, compression="zstd", write_page_checksum=True)
-            file.flush()
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
-    return path
 
 
 def part_name(*content: object, keys: Iterable[object]) -> str:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from builder.errors import BuilderError
 from builder.provenance import Run
 from builder.settings import Settings
+from builder.text import number
 from store import Benchmark
 
 Row = dict[str, Any]
@@ -59,7 +60,7 @@ def groups_table(rows: list[Row]) -> str:
     for row in rows:
         places = "-" if row["rho"] is None else f"{row['first_place']}-{row['last_place']}"
         letters = row["groups"] or "-"
-        lines.append(f"  {row['proxy']:<{width}}{_number(row['rho']):>6}{row['n']:>7}  {places:<9}{letters}")
+        lines.append(f"  {row['proxy']:<{width}}{number(row['rho']):>6}{row['n']:>7}  {places:<9}{letters}")
     return "\n".join([*lines, f"  places: of {count}, those that the proxies told apart leave open"])
 
 
@@ -72,7 +73,7 @@ def bias_table(rows: list[Row], order: list[str]) -> str:
         f"  {'proxy':<{width}}" + "".join(f"{size.partition('_')[0]:>8}" for size in sizes) + f"{'n':>7}",
     ]
     for row in _ordered(rows, ["accuracy", *order]):
-        values = "".join(f"{_number(row[size]):>8}" for size in sizes)
+        values = "".join(f"{number(row[size]):>8}" for size in sizes)
         lines.append(f"  {row['proxy']:<{width}}{values}{row['n']:>7}")
     reasons = dict.fromkeys(f"  - {row['reason']}" for row in rows if row["reason"])
     return "\n".join([*lines, *reasons])
@@ -90,7 +91,7 @@ def bands_table(rows: list[Row], order: list[str]) -> str:
         f"  {'proxy':<{width}}" + "".join(f"{head:<24}" for head in heads).rstrip(),
     ]
     for proxy, mine in groupby(_ordered(rows, order), key=lambda row: row["proxy"]):
-        inside = [f"{_number(row['rho'])} [{_number(row['low'])}, {_number(row['high'])}]" for row in mine]
+        inside = [f"{number(row['rho'])} [{number(row['low'])}, {number(row['high'])}]" for row in mine]
         lines.append(f"  {proxy:<{width}}" + "".join(f"{one:<24}" for one in inside).rstrip())
     return "\n".join(lines)
 
@@ -116,7 +117,7 @@ def _top_line(name: str, rows: list[Row], ending: str) -> str:
     regret, overlap, ndcg = ([row[f"{of}{ending}"] for row in rows] for of in ("regret", "overlap", "ndcg"))
     values = ["-" if value is None else f"{100 * value:.2f}" for value in regret]
     values += ["-" if value is None else f"{100 * value:.0f} %" for value in overlap]
-    values += [_number(value) for value in ndcg]
+    values += [number(value) for value in ndcg]
     return name + "".join(f"{value:>10}" for value in values)
 
 
@@ -132,10 +133,6 @@ def _ordered(rows: list[Row], order: list[str]) -> list[Row]:
 
 def _width(names: Iterable[str]) -> int:
     return max((len(name) for name in names), default=0) + 2
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
 
 
 def _params(count: int) -> str:

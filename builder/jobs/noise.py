@@ -9,6 +9,7 @@ from builder import sanity
 from builder.errors import BuilderError
 from builder.provenance import Run
 from builder.settings import Settings
+from builder.text import number
 from store import Benchmark
 
 
@@ -52,7 +53,7 @@ def noise_table(rows: list[dict[str, Any]]) -> str:
         lines.append(
             f"{_name(row):<{width}}{row['split']:<12}{row['architectures']:>6}{row['seeds']:>6}"
             f"{row['failed']:>7}{mean:>7}{spread[0]:>10}{spread[1]:>7}{spread[2]:>8}"
-            f"{_number(row['rho']):>7}  {ceiling(row)}"
+            f"{number(row['rho']):>7}  {ceiling(row)}"
         )
     return "\n".join(lines)
 
@@ -65,9 +66,9 @@ def agreement_table(rows: list[dict[str, Any]]) -> str:
     width = max(map(len, names)) + 2
     lines = [f"{'':<{width}}{'n':>6}{'rho':>7}  {'95 %':^14}{'tau':>6}"]
     for name, row in zip(names, rows, strict=True):
-        interval = f"[{_number(row['low'])}, {_number(row['high'])}]"
+        interval = f"[{number(row['low'])}, {number(row['high'])}]"
         lines.append(
-            f"{name:<{width}}{row['n']:>6}{_number(row['rho']):>7}  {interval:^14}{_number(row['tau_b']):>6}"
+            f"{name:<{width}}{row['n']:>6}{number(row['rho']):>7}  {interval:^14}{number(row['tau_b']):>6}"
         )
     return "\n".join(lines)
 
@@ -76,15 +77,11 @@ def ceiling(row: dict[str, Any]) -> str:
     """Return the ceiling of a row of noise with its interval, or why there is none."""
     if row["ceiling"] is None:
         return f"- ({row['reason']})"
-    return f"{_number(row['ceiling'])}  [{_number(row['low'])}, {_number(row['high'])}]"
+    return f"{number(row['ceiling'])}  [{number(row['low'])}, {number(row['high'])}]"
 
 
 def _name(row: dict[str, Any]) -> str:
     return f"{row['protocol']} ({row['recipe']})"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
 
 
 def _points(value: float | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from builder.errors import BuilderError
 from builder.provenance import Run
 from builder.settings import Settings
+from builder.text import number
 from store import Benchmark
 
 _BAR = 31  # an odd width has a middle, where rho is 0
@@ -60,24 +61,20 @@ def table(rows: list[dict[str, Any]], noise: dict[str, Any]) -> str:
     lines = [f"{head}  {'-1':<{_BAR // 2}}0{'1':>{_BAR // 2}}"]
     if noise["ceiling"] is not None:
         top = {**noise, "rho": noise["ceiling"]}
-        interval = f"[{_number(top['low'])}, {_number(top['high'])}]"
+        interval = f"[{number(top['low'])}, {number(top['high'])}]"
         apart = " " * 50  # the columns that only a proxy has
-        line = f"{'':>3} {'(ceiling)':<{width}}{_number(top['rho']):>6}  {interval:^14}{apart}{_bar(top)}"
+        line = f"{'':>3} {'(ceiling)':<{width}}{number(top['rho']):>6}  {interval:^14}{apart}{_bar(top)}"
         lines.append(line.rstrip())
     for row in rows:
         name = row["proxy"] + ("*" if row["control"] else "")
-        interval = f"[{_number(row['low'])}, {_number(row['high'])}]"
+        interval = f"[{number(row['low'])}, {number(row['high'])}]"
         milliseconds = "-" if row["seconds"] is None else f"{1000 * row['seconds']:.1f}"
-        rho, tau, given = (_number(row[column]) for column in ("rho", "tau_b", "rho_given_params"))
+        rho, tau, given = (number(row[column]) for column in ("rho", "tau_b", "rho_given_params"))
         lines.append(
             f"{row['rank'] or '-':>3} {name:<{width}}{rho:>6}  {interval:^14}{tau:>6}{given:>9}"
             f"{row['n']:>6}{row['failed']:>8}{row['unscored']:>10}{milliseconds:>9}  {_bar(row)}".rstrip()
         )
     return "\n".join(lines)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
 
 
 def _bar(row: dict[str, Any]) -> str:

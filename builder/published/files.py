@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import shutil
 import urllib.request
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from tqdm import tqdm
 from builder.errors import BuilderError
 from builder.published.importer import Importer
 from builder.sources import reason
-from store.write import HOST
+from store.write import replacing
 
 _TIMEOUT = 60  # seconds without a byte
 
@@ -55,18 +54,14 @@ def fetched(address: str, target: Path) -> Path:
     """
     if target.is_file():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{HOST}.{os.getpid()}.tmp")
     try:
-        _fetch(address, part, target.name)
-        part.replace(target)
+        with replacing(target) as part:
+            _fetch(address, part, target.name)
     except (OSError, http.client.HTTPException) as error:
         raise BuilderError(
             f"{address} could not be fetched ({reason(error)}). "
             "Fetch it on another machine and give the local copy with protocol.published.path=."
         ) from None
-    finally:
-        part.unlink(missing_ok=True)
     return target
 
 

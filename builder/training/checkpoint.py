@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -11,24 +10,17 @@ from typing import Any
 import torch
 
 from builder.errors import BuilderError
-from store.write import HOST
+from store.write import replacing
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint to a temporary name, force it to disk, and give it its name; BuilderError if not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except RuntimeError as error:  # torch's own for a full disk
         reason = str(error).splitlines()[0]
         raise BuilderError(f"Checkpoint {path} cannot be written ({reason}). Is the disk full?") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:

@@ -434,7 +434,7 @@ def test_what_cannot_be_fetched_whole_names_the_address_and_leaves_nothing(serve
 
 def test_what_a_killed_fetch_leaves_is_swept(server, tmp_path, monkeypatch):
     address, _ = server
-    monkeypatch.setattr("builder.published.files.os.getpid", lambda: 2**22 + 1)  # no process has this number
+    monkeypatch.setattr("store.write.os.getpid", lambda: 2**22 + 1)  # no process has this number
     with monkeypatch.context() as killed:
         killed.setattr(Path, "unlink", lambda *_, **__: None)
         with pytest.raises(BuilderError):
