@@ -16,7 +16,9 @@ from store import noise as repeats
 from store import rank as ranking
 from store import searches as progress
 from store import top as best
+from store.copies import copies, folder
 from store.errors import StoreError, unknown
+from store.location import is_remote, location
 from store.parts import damaged_part, find_parts
 from store.schema import TABLES, Table
 
@@ -69,6 +71,7 @@ class Benchmark:
     def __init__(self, path: Path, parts: dict[str, list[Path]]) -> None:
         self.path = path
         self._parts = parts
+        self._copies = copies(path, [part for found in parts.values() for part in found])
         self._connection = duckdb.connect(":memory:", config=SETTINGS)
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         try:
@@ -80,13 +83,14 @@ class Benchmark:
     def open(cls, path: str | Path) -> Self:
         """Open the benchmark in a folder.
 
-        path: folder with a subfolder per table; a missing table is an empty one
+        path: folder with a subfolder per table, or its address in an object store (s3://bucket/folder); a
+              missing table is an empty one
 
         Raises StoreError when there is no benchmark, or a part is damaged, of another schema version or
         without a column. Only footers are read; pages damaged behind a whole footer are told by the query
         that meets them.
         """
-        root = Path(path)
+        root = location(path)
         return cls(root, find_parts(root))
 
     def close(self) -> None:
@@ -654,10 +658,14 @@ class Benchmark:
         """Make `parts.<table>`: every row of every part, or an empty table where there is none."""
         paths = self._parts[wanted.name]
         if paths:
-            files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+            files = ", ".join(_quoted(self._copies[path]) for path in paths)
             columns = ", ".join(wanted.schema.names)
+            part = "filename"
+            if is_remote(self.path):  # read from local copies, in a folder for each state of a part
+                length = len(folder()) + 18
+                part = f"{_quoted(self.path)} || substr(filename, {length})"
             self._connection.execute(
-                f"CREATE VIEW parts.{wanted.name} AS SELECT {columns}, filename AS part "
+                f"CREATE VIEW parts.{wanted.name} AS SELECT {columns}, {part} AS part "
                 f"FROM read_parquet([{files}], filename = true, hive_partitioning = false)"
             )
             return
@@ -665,6 +673,10 @@ class Benchmark:
         self._connection.register("empty", empty)
         self._connection.execute(f"CREATE TABLE parts.{wanted.name} AS SELECT * FROM empty")
         self._connection.unregister("empty")
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _pair(asked: str | tuple[str, str | None] | None) -> tuple[str | None, str | None]:
