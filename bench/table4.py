@@ -36,7 +36,7 @@ ROWS: tuple[Row, ...] = (
     ("third of smallest bias", "libra[third=smallest]", (0.85, 0.71, 0.79, 0.87)),
     ("LIBRA", "libra", (0.87, 0.74, 0.79, 0.91)),
     ("LIBRA, merged by rank sum", "libra[merge=rank_sum]", None),
-    ("LIBRA, bins of equal count", "libra[bins=equal]", None),
+    ("LIBRA, bins of equal count", "libra[binning=equal_count]", None),
     ("best proxy alone", "best_proxy", None),
     ("log-rank sum of all", "log_rank_sum", None),
     ("rank sum of all", "rank_sum", None),

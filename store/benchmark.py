@@ -8,7 +8,7 @@ from typing import Any, Self, TypedDict, Unpack
 import duckdb
 import pyarrow as pa
 
-from store import analysis, information, schema
+from store import analysis, combining, information, schema
 from store import factors as sanity
 from store import groups as grouping
 from store import layers as depths
@@ -19,6 +19,7 @@ from store import top as best
 from store.errors import StoreError, unknown
 from store.parts import damaged_part, find_parts
 from store.schema import TABLES, Table
+from store.statistics import Real
 
 # Nothing may be looked for on the network, nor among the caller's Python variables, while a table is read.
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -366,6 +367,20 @@ class Benchmark:
         if draws < 2:
             raise StoreError(f"draws is {draws}. Give 2 or more; 1000 is usual.")
         return grouping.groups(self._query, self._selection(task, **others), draws, seed)
+
+    def for_combiners(
+        self, task: str | None = None, **others: Unpack[Others]
+    ) -> dict[str, Real | dict[str, Real]]:
+        """What `proxies.combiners.Table` is made of: `Table(**benchmark.for_combiners(task="digits"))`.
+
+        task, others: as in `rank()`; together they select one space, task, protocol and recipe
+
+        Returns `accuracies` and `params`, (architectures,) float64 each, and `scores`, the same of each proxy
+        by name: the mean over its seeds, NaN where one of them failed or is missing. Rows are the
+        architectures with an accuracy, by arch_id. Raises StoreError for an unknown name, where several
+        rankings are selected, or none.
+        """
+        return combining.for_combiners(self._query, self._selection(task, **others))
 
     def noise(
         self,
