@@ -19,7 +19,6 @@ from store import top as best
 from store.errors import StoreError, unknown
 from store.parts import damaged_part, find_parts
 from store.schema import TABLES, Table
-from store.statistics import Real
 
 # Nothing may be looked for on the network, nor among the caller's Python variables, while a table is read.
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -368,9 +367,7 @@ class Benchmark:
             raise StoreError(f"draws is {draws}. Give 2 or more; 1000 is usual.")
         return grouping.groups(self._query, self._selection(task, **others), draws, seed)
 
-    def for_combiners(
-        self, task: str | None = None, **others: Unpack[Others]
-    ) -> dict[str, Real | dict[str, Real]]:
+    def for_combiners(self, task: str | None = None, **others: Unpack[Others]) -> combining.Columns:
         """What `proxies.combiners.Table` is made of: `Table(**benchmark.for_combiners(task="digits"))`.
 
         task, others: as in `rank()`; together they select one space, task, protocol and recipe

@@ -1,11 +1,21 @@
 """Scores, accuracies and params of the same architectures, column by column: what combiners read."""
 
+from typing import TypedDict
+
 from store.errors import StoreError
 from store.rank import Query, Selection, cells_of, meet
 from store.statistics import Real
 
 
-def for_combiners(query: Query, selection: Selection) -> dict[str, Real | dict[str, Real]]:
+class Columns(TypedDict):
+    """Rows are architectures: (architectures,) each, those of a proxy by its name."""
+
+    scores: dict[str, Real]
+    accuracies: Real
+    params: Real
+
+
+def for_combiners(query: Query, selection: Selection) -> Columns:
     """Columns of the one ranking selected; see Benchmark.for_combiners for their definition.
 
     Raises StoreError where several rankings are meant, or none.
