@@ -127,8 +127,7 @@ def _sample(rows: pd.DataFrame, space: str, task: str) -> pd.DataFrame:
     source = "first_json" if space == "nasbench101" else "early_json"
     mine = rows[(rows.search_space == space) & (rows.task == task)]
     found = mine[mine.source == source]
-    if space == "nasbench101":
-        # Networks drawn twice as one graph are one architecture: apart, they would tell folds of each other.
+    if space == "nasbench101":  # drawn twice as one graph
         return found.assign(accuracy=found.nasbench101_test_acc).drop_duplicates("arch_str")
     if space == "nasbench301":
         return found
@@ -137,7 +136,15 @@ def _sample(rows: pd.DataFrame, space: str, task: str) -> pd.DataFrame:
     for name in RELEASED:
         if released[name].notna().all():
             found[name] = released[name].to_numpy()
-    return found
+    return found[~found.arch_str.map(_repeats(rows, space, found.arch_str)).to_numpy()]
+
+
+def _repeats(rows: pd.DataFrame, space: str, genomes: pd.Series) -> pd.Series:
+    """By genome, whether an earlier one of these has the very same accuracy on every task of the space."""
+    tasks = [task for name, task in COLUMNS.values() if name == space]
+    released = rows[(rows.source == "final_zips") & (rows.search_space == space) & rows.task.isin(tasks)]
+    accuracies = released.pivot(index="arch_str", columns="task", values="accuracy")
+    return accuracies.loc[genomes].duplicated()
 
 
 def _as_table(rows: pd.DataFrame) -> Table:
@@ -147,8 +154,8 @@ def _as_table(rows: pd.DataFrame) -> Table:
     return Table({name: scores[name] for name in scored}, rows.accuracy, rows.params)
 
 
-def number(value: float) -> str:
+def number(value: float | None) -> str:
     """Return a rho as tables print it, ".87", or a dash where there is none."""
-    if np.isnan(value):
+    if value is None or np.isnan(value):
         return "-"
     return f"{value:.2f}".replace("0.", ".", 1)

@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
-from bench.published_tables import NAME, number, published_rho, runs, suite_zero, whole_spaces
+from bench.judging import arguments
+from bench.published_tables import number, published_rho, runs, suite_zero, whole_spaces
 from proxies.combiners import Table
 from proxies.combiners.ranks import spearman
-from tests.shared import TABLES
 
 WITHIN = 0.03
 ROUNDING = 0.005  # of the published numbers
@@ -22,12 +20,7 @@ ROUNDING = 0.005  # of the published numbers
 
 def main() -> None:
     """Print a table for the samples that other scripts take, for all runs, and for whole spaces."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--tables", type=Path, default=TABLES, help=f"folder with {NAME}")
-    folder = parser.parse_args().tables
-    if not (folder / NAME).exists():
-        print(f"{NAME} is not in {folder}: nothing to compare. Name its folder with --tables.")
-        return
+    folder = arguments(__doc__, judged=False).tables
     show("the samples of bench.table4", {c: [table] for c, table in suite_zero(folder).items()})
     show("the mean of three runs", runs(folder))
     show("whole spaces", {c: [table] for c, table in whole_spaces(folder).items()})
