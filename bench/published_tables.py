@@ -81,13 +81,17 @@ def published_rho() -> dict[str, dict[str, float]]:
     return found
 
 
-def suite_zero(folder: Path) -> dict[str, Table]:
+def suite_zero(folder: Path, repeats: bool = False) -> dict[str, Table]:
     """Return the table of each of the paper's columns, with every proxy that is scored there.
 
-    folder: where nas_bench_suite_zero.parquet lies.
+    folder:  where nas_bench_suite_zero.parquet lies.
+    repeats: keep networks that stand there twice under two genomes, as NAS-Bench-Suite-Zero did.
     """
     rows = _rows(folder)
-    return {column: _as_table(_sample(rows, *cell)) for column, cell in COLUMNS.items()}
+    samples = {column: _sample(rows, *cell) for column, cell in COLUMNS.items()}
+    if not repeats:
+        samples = {column: _distinct(rows, COLUMNS[column][0], found) for column, found in samples.items()}
+    return {column: _as_table(found) for column, found in samples.items()}
 
 
 def whole_spaces(folder: Path) -> dict[str, Table]:
@@ -136,15 +140,17 @@ def _sample(rows: pd.DataFrame, space: str, task: str) -> pd.DataFrame:
     for name in RELEASED:
         if released[name].notna().all():
             found[name] = released[name].to_numpy()
-    return found[~found.arch_str.map(_repeats(rows, space, found.arch_str)).to_numpy()]
+    return found
 
 
-def _repeats(rows: pd.DataFrame, space: str, genomes: pd.Series) -> pd.Series:
-    """By genome, whether an earlier one of these has the very same accuracy on every task of the space."""
+def _distinct(rows: pd.DataFrame, space: str, found: pd.DataFrame) -> pd.DataFrame:
+    """Those of the sample that differ from every earlier one in the accuracy on some task of the space."""
     tasks = [task for name, task in COLUMNS.values() if name == space]
     released = rows[(rows.source == "final_zips") & (rows.search_space == space) & rows.task.isin(tasks)]
+    if len(tasks) == 1:  # where equal accuracies say little
+        return found
     accuracies = released.pivot(index="arch_str", columns="task", values="accuracy")
-    return accuracies.loc[genomes].duplicated()
+    return found[~accuracies.loc[found.arch_str].duplicated().to_numpy()]
 
 
 def _as_table(rows: pd.DataFrame) -> Table:

@@ -27,6 +27,7 @@ and across tasks, fitted on the other tasks. The differences are the optimism.
 
     from proxies import combiners
     table = combiners.Table(scores={"snip": ..., "nwot": ...}, accuracies=..., params=...)
+    table = combiners.Table(**benchmark.for_combiners(task="cifar10"))  # the same, of a store.Benchmark
     fitted = combiners.get("libra").fit([table])
     fitted.proxies, fitted.choice.window, fitted.rank(table)
     combiners.judge("libra", {"cifar10": table, "svhn": other})
