@@ -7,7 +7,7 @@ Source: Krishnakumar et al., NAS-Bench-Suite-Zero, NeurIPS 2022, section 4; its 
 With as many bins as the source takes, 1000 architectures hardly ever share a combination: H(y, z1, z) comes
 close to log2(1000) whatever z is, and IG mostly says how finely z cuts the architectures. A proxy with few
 different bins (ties, one far-off value) then seems to tell little. Fewer bins of equal count and Miller and
-Madow's correction answer that. `store.Benchmark.information_gain` has the same two binnings under the same names.
+Madow's correction answer that. `store.Benchmark.information_gain` has both under the same names.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _COMBINERS: dict[str, Combiner] = {}
 class Combiner:
     """A way to make one ranking out of several proxies.
 
-    name:     key in tables and configurations; other options than usual stand in it, "libra[binning=equal_count]".
+    name:     key in tables and configurations; other options than usual stand in it, "libra[window=0.2]".
     source:   paper or code it is defined by.
     fits:     True where it looks at accuracies: what it says of architectures it has seen is optimistic.
     function: takes tables and a generator, returns a `Combination`.
