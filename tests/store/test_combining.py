@@ -12,7 +12,7 @@ ONE = {"task": "digits", "protocol": "scratch"}
 def test_a_table_is_one_line_away(planted):
     table = combiners.Table(**planted.for_combiners(**ONE))
     assert set(table.proxies) == set(planted.proxies())
-    known = planted.accuracy("digits", "scratch")
+    known = planted.accuracy(task="digits", protocol="scratch")
     assert np.array_equal(table.truth, known["accuracy"].to_numpy())
     params = dict(
         zip(*(planted.architectures()[name].to_pylist() for name in ("arch_id", "params")), strict=True)
