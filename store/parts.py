@@ -12,6 +12,7 @@ from store.schema import SCHEMA_VERSION, TABLES
 
 # What the names of compacted parts begin with.
 COMPACTED = "compacted-"
+_TRIES = 10
 REPAIR = "Delete it and run its job again, or fetch it again."
 
 
@@ -27,13 +28,18 @@ def find_parts(root: Path) -> dict[str, list[Path]]:
         )
     if not any((root / name).is_dir() for name in TABLES):
         raise StoreError(f"No benchmark at {root}: expected at least one of the folders {', '.join(TABLES)}.")
-    parts = {name: part_files(root / name) for name in TABLES}
-    here = copies(root, [path for paths in parts.values() for path in paths])
-    for name, paths in parts.items():
-        for path in paths:
-            status = here[path].stat()
-            _check_footer(path, here[path], name, status.st_size, status.st_mtime_ns)
-    return parts
+    for _ in range(_TRIES):
+        parts = {name: part_files(root / name) for name in TABLES}
+        try:
+            for name, paths in parts.items():
+                for path, here in zip(paths, copies(paths), strict=True):
+                    status = here.stat()
+                    _check_footer(path, here, name, status.st_size, status.st_mtime_ns)
+        except FileNotFoundError as error:  # merged into another part since they were listed
+            gone = error
+            continue
+        return parts
+    raise StoreError(f"A part of {root} is listed but not there: {gone}. Delete it.")
 
 
 def part_files(folder: Path) -> list[Path]:
@@ -69,6 +75,8 @@ def _check_footer(path: Path, here: Path, name: str, size: int, changed: int) ->
     table = TABLES[name]
     try:
         found = pq.read_schema(here)
+    except FileNotFoundError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"{path} is not a whole Parquet file ({_first_line(error)}). {REPAIR}") from None
     about = found.metadata or {}
