@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -87,7 +87,7 @@ class Run:
         }
         # What replaces rows must count as later than the run that wrote them, even by the same command.
         replaces = settings.retry_failed or settings.protocol.name == "published"
-        attempt = _count(self.root) if replaces else 0
+        attempt, self._later_than = _last(self.root) if replaces else (0, None)
         text = "\n".join(str(value) for value in (*self._row.values(), attempt))
         self.id = hashlib.blake2b(text.encode()).hexdigest()[:16]
 
@@ -98,7 +98,7 @@ class Run:
         """
         clean_temporary(self.root)
         before = self._before()
-        self._started = before.pop("started", None) or datetime.now(UTC)
+        self._started = before.pop("started", None) or self._now()
         self.cost = Cost(before.get("images") or 0, before.get("seconds") or 0.0, before.get("peak_bytes"))
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
@@ -152,6 +152,11 @@ class Run:
         with self._writing:  # `heard` writes too
             write_part(self.root, "runs", [{**row, **spent}], self.id)
 
+    def _now(self) -> datetime:
+        """Return the time, and of a run that replaces rows one after all others', whatever the clock says."""
+        now = datetime.now(UTC)
+        return now if self._later_than is None else max(now, self._later_than + timedelta(microseconds=1))
+
     def _before(self) -> dict[str, Any]:
         """Return the row this run left when it was interrupted, empty if there is none."""
         own = self.root / "runs" / f"{self.id}.parquet"
@@ -168,12 +173,13 @@ class Run:
         return found[0] if found else {}
 
 
-def _count(root: Path) -> int:
-    """Return how many runs there were."""
+def _last(root: Path) -> tuple[int, datetime | None]:
+    """Return how many runs there were, and when the last one began."""
     if not (root / "runs").is_dir():
-        return 0
+        return 0, None
     with Benchmark.open(root) as benchmark:
-        return int(benchmark.sql("SELECT count(*) AS n FROM runs")["n"][0].as_py())
+        row = benchmark.sql("SELECT count(*) AS n, max(started) AS last FROM runs").to_pylist()[0]
+    return row["n"], row["last"]
 
 
 def deciding(task: TaskSettings) -> dict[str, Any]:

@@ -51,8 +51,10 @@ def write_part(root: str | Path, table: str, rows: Rows, name: str) -> Path:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, unless: Callable[[], object] = lambda: None) -> Iterator[Path]:
     """Give the name to write a file under; at the end it is forced to disk and takes its own name.
+
+    unless: asked before that; where it returns something, what was written is thrown away.
 
     A reader sees all of the file or nothing of it; whatever is raised inside leaves nothing behind. On a
     network file system a name is taken by one server for all; an object store takes whole files only.
@@ -69,7 +71,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        if unless() is None:
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
