@@ -132,6 +132,39 @@ def missing(
     return [row for row in keys if key(row) in wanted]
 
 
+def lacking(
+    root: Path,
+    table: str,
+    chosen: Iterable[Architecture],
+    where: Mapping[str, str | int],
+    column: str,
+    values: Sequence[str],
+    retry_failed: bool = False,
+) -> dict[str, tuple[str, ...]]:
+    """Return the values that architectures lack in a table: by arch_id, of those that lack any.
+
+    where:        columns to the values that rows must have.
+    column:       the column that is to have each of `values` for each architecture.
+    retry_failed: a failed row counts as missing; else it counts as there.
+    """
+    ids = [architecture.arch_id for architecture in chosen]
+    if not (root / table).is_dir():
+        return dict.fromkeys(ids, tuple(values))
+    rows = f"{table} WHERE status = 'ok'" if retry_failed else f"parts.{table} WHERE true"
+    conditions = "".join(f" AND {name} = {literal(value)}" for name, value in where.items())
+    with Benchmark.open(root) as benchmark:
+        found = benchmark.sql(
+            f"""WITH asked AS (
+                SELECT * FROM (SELECT unnest({literals(ids)}) AS arch_id)
+                CROSS JOIN (
+                    SELECT unnest({literals(values)}) AS {column}, unnest(range({len(values)})) AS place))
+            SELECT arch_id, list({column} ORDER BY place) AS lacking
+            FROM asked ANTI JOIN (SELECT arch_id, {column} FROM {rows}{conditions}) USING (arch_id, {column})
+            GROUP BY arch_id"""
+        )
+    return {row["arch_id"]: tuple(row["lacking"]) for row in found.to_pylist()}
+
+
 def block_size(seconds: float | None) -> int:
     """Return how many architectures make about ten minutes.
 
@@ -168,6 +201,16 @@ def cut(
 def quoted(text: str) -> str:
     """Return a text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def literal(value: str | int) -> str:
+    """Return a value as SQL writes it."""
+    return quoted(value) if isinstance(value, str) else str(value)
+
+
+def literals(values: Iterable[str | int]) -> str:
+    """Return values as SQL writes a list of them."""
+    return f"[{', '.join(map(literal, values))}]"
 
 
 def blocks(items: Sequence[T], size: int) -> list[tuple[T, ...]]:

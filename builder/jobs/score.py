@@ -49,14 +49,8 @@ def blocks(settings: Settings, run: Run) -> list[Block]:
     found = []
     for seed in wanted.seeds:
         refuse_to_mix(settings, run, seed)
-        keys = [
-            {"arch_id": a.arch_id, "task": task, "proxy": name, "seed": seed}
-            for a in chosen
-            for name in names
-        ]
-        lacking: dict[str, tuple[str, ...]] = {}
-        for key in plan.missing(run.root, "scores", keys, settings.retry_failed):
-            lacking[key["arch_id"]] = (*lacking.get(key["arch_id"], ()), key["proxy"])
+        of_seed: dict[str, str | int] = {"task": task, "seed": seed}
+        lacking = plan.lacking(run.root, "scores", chosen, of_seed, "proxy", names, settings.retry_failed)
         for group, lack in plan.cut(chosen, lacking, size):
             name = _part(settings, seed, [(a.arch_id, proxy) for a in group for proxy in lack])
             found.append(Block("score", seed, name, group, lack))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from builder.errors import BuilderError
-from builder.plan import Wanted, quoted
+from builder.plan import Wanted, literals, quoted
 from builder.provenance import Run
 from builder.settings import Settings
 from builder.text import clock, table
@@ -31,21 +32,27 @@ def run(settings: Settings, run: Run) -> None:
     Read from the files alone, on whichever machine sees them. Rates compare times of files with one another;
     only how long ago a run was heard of needs this machine's clock.
     """
-    if not run.root.is_dir():
-        raise BuilderError(f"No benchmark at {run.root}.")
-    with Benchmark.open(run.root) as benchmark:
+    print(report(run.root))
+
+
+def report(root: Path) -> str:
+    """Return what is printed; BuilderError where there is no benchmark."""
+    if not root.is_dir():
+        raise BuilderError(f"No benchmark at {root}.")
+    with Benchmark.open(root) as benchmark:
         runs = _unended(benchmark)
         working = [row for row in runs if row["heard"] < SILENT_SECONDS]
         silent = [row for row in runs if row["heard"] >= SILENT_SECONDS]
-        rows = [row for wanted in Wanted.all_of(run.root) for row in _progress(benchmark, wanted, working)]
-        print(progress_table(rows) if rows else "No plan here yet: a job notes it when it begins.")
+        rows = [row for wanted in Wanted.all_of(root) for row in _progress(benchmark, wanted, working)]
+        lines = [progress_table(rows) if rows else "No plan here yet: a job notes it when it begins."]
         for name in dict.fromkeys(row["table"] for row in rows):
-            print(*_rate(benchmark, name, rows), sep="\n", end="")
+            lines += _rate(benchmark, name, rows)
         failures = _failures(benchmark, {row["table"] for row in rows})
-    _print("at work", [_said(row) for row in working])
-    _print("silent; the same command as before does their blocks again", [_said(row) for row in silent])
-    _print("failed rows; job=retry has them planned again", failures)
-    _print("blocks that ended in an error; the same command does them again", _errors(run.root))
+    lines += _titled("at work", map(_said, working))
+    lines += _titled("silent; the same command as before does their blocks again", map(_said, silent))
+    lines += _titled("failed rows; job=retry has them planned again", failures)
+    lines += _titled("blocks that ended in an error; the same command does them again", _errors(root))
+    return "\n".join(lines)
 
 
 def progress_table(rows: list[Row]) -> str:
@@ -65,8 +72,7 @@ def progress_table(rows: list[Row]) -> str:
 def _progress(benchmark: Benchmark, wanted: Wanted, working: list[Row]) -> list[Row]:
     """Return how far a plan is, by proxy or else by seed."""
     crossed = " CROSS JOIN ".join(
-        f"(SELECT unnest([{', '.join(map(_sql, values))}]) AS {column})"
-        for column, values in wanted.keys.items()
+        f"(SELECT unnest({literals(values)}) AS {column})" for column, values in wanted.keys.items()
     )
     blocks = [row["block"] for row in working if (row["job"], row["task"]) == (wanted.job, wanted.task)]
     pairs = {(block["seed"], arch_id) for block in blocks if block for arch_id in block["architectures"]}
@@ -121,7 +127,7 @@ def _rate(benchmark: Benchmark, name: str, rows: list[Row]) -> list[str]:
         return []
     # The first part's rows were there when the clock began.
     rate = sum(n for _, n in last[1:]) / (last[-1][0] - last[0][0])
-    return [f"{name}: {3600 * rate:,.0f} rows an hour; the {left:,} to come in {clock(left / rate)}", ""]
+    return [f"{name}: {3600 * rate:,.0f} rows an hour; the {left:,} to come in {clock(left / rate)}"]
 
 
 def _failures(benchmark: Benchmark, names: set[str]) -> list[str]:
@@ -142,18 +148,16 @@ def _errors(root: Path) -> list[str]:
     return [f"{path.stem}: {path.read_text().strip().splitlines()[-1]}" for path in paths]
 
 
-def _print(title: str, lines: list[str]) -> None:
-    if lines:
-        more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
-        print(f"\n{title} ({len(lines)})", *(f"  {line}" for line in lines[:_SHOWN] + more), sep="\n")
+def _titled(title: str, lines: Iterable[str]) -> list[str]:
+    """Return the first lines under a title that says how many there are; nothing for none."""
+    found = list(lines)
+    more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+    shown = [f"  {line}" for line in found[:_SHOWN] + more]
+    return [f"\n{title} ({len(found)})", *shown] if found else []
 
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{names[0]}, {names[1]} and {len(names) - 2} more"
-
-
-def _sql(value: str | int) -> str:
-    return quoted(value) if isinstance(value, str) else str(value)
 
 
 def _changed(part: str) -> float:
