@@ -161,7 +161,8 @@ def collect_gradients(
 ) -> list[tuple[WeightedLayer, Tensor]]:
     """Return each weighted layer of the interval with its gradient of the mean cross-entropy, (*weight).
 
-    images: (batch, channels, height, width); labels: (batch,) int64; at_once: images to hold at a time.
+    images: (batch, channels, height, width); labels: as `summed_loss` takes; at_once: images to hold
+            at a time.
     """
     layers = layers_within(network, interval)
     collector = SampleGradients(layers, len(images), frozenset({"sum"}), images=interval == WHOLE)

@@ -14,6 +14,7 @@ from proxies.errors import ProxyError
 from proxies.probe.activations import ActivationPatterns
 from proxies.probe.jacobian import kernel_modules
 from proxies.probe.layers import WHOLE, Interval, WeightedLayer, on_meta, samples_are_coupled
+from proxies.probe.loss import loss_name
 from proxies.probe.memory import images_at_once
 from proxies.probe.outcome import Outcome, Price, attempt
 from proxies.probe.passes import PASSES
@@ -28,8 +29,9 @@ class Probe:
 
     network:    called as network(images) -> logits (batch, classes); never changed. It runs in the mode it
     has.
-    batches:    pairs of images (batch, channels, height, width) and labels (batch,) int64 or None. The first
-                is the mini-batch of every pass but `batch_gradients`, which takes them all.
+    batches:    pairs of images (batch, channels, height, width) and labels or None. Labels are (batch,)
+                int64, or what else the network's loss takes; see `proxies.probe.loss`. The first is the
+                mini-batch of every pass but `batch_gradients`, which takes them all.
     seed:       of everything random in a score.
     wanted:     passes that will be asked for. Those of the walk then share one forward pass, and each of its
                 backward passes; each has the value it would have alone.
@@ -72,8 +74,13 @@ class Probe:
 
     @property
     def labels(self) -> Tensor:
-        """Labels of the first batch, (batch,) int64; ProxyError when it has none."""
-        return self.labelled()[0][1]
+        """Labels of the first batch, (batch,) int64; ProxyError when it has none, or not one an image."""
+        labels = self.labelled()[0][1]
+        if (labels.ndim, labels.dtype) != (1, torch.int64):
+            raise ProxyError(
+                f"Labels are {labels.dtype} {tuple(labels.shape)}; this needs one class an image."
+            )
+        return labels
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -331,9 +338,14 @@ class Probe:
                 f"Images are {images.dtype} on {images.device}; "
                 f"expected the network's {self.dtype} on {self.device}."
             )
-        if labels is not None and (labels.shape, labels.dtype) != (images.shape[:1], torch.int64):
+        if labels is None:
+            return
+        classes = loss_name(self.network) == "cross_entropy"
+        dtype, kind = (torch.int64, "classes") if classes else (self.dtype, "values")
+        if labels.dtype != dtype or labels.ndim == 0 or len(labels) != len(images):
             raise ProxyError(
-                f"Labels are {labels.dtype} {tuple(labels.shape)}; expected torch.int64 ({len(images)},)."
+                f"Labels are {labels.dtype} {tuple(labels.shape)}; expected {dtype} {kind} of "
+                f"{len(images)} images."
             )
 
 

@@ -143,7 +143,7 @@ def test_declared_data_are_all_it_needs(name):
     if proxy.data in ("none", "shape"):
         assert proxy.batches == 0
         assert values([name], TinyViT(), []) == values([name], TinyViT(), batches())
-    elif proxy.data == "images":
+    elif proxy.data in ("noise", "images"):
         values([name], TinyViT(), [(images, None) for images, _ in full])
     else:
         score = proxies.compute([name], TinyViT(), [(images, None) for images, _ in full])[name]
@@ -184,7 +184,7 @@ def test_unknown_and_duplicate_names(monkeypatch):
         proxies.proxy("snip", principle="chance", source="", data="none")(len)
     with pytest.raises(ProxyError, match="Unknown pass 'gradient'. Did you mean 'gradients'"):
         proxies.proxy("new", principle="chance", source="", data="none", passes=("gradient",))(len)
-    with pytest.raises(ProxyError, match="data is 'image'; expected one of none, shape, images, labels"):
+    with pytest.raises(ProxyError, match="data is 'image'; expected one of none, shape, noise, images, labels"):
         proxies.proxy("new", principle="chance", source="", data="image")(len)
 
 
