@@ -184,7 +184,7 @@ def test_unknown_and_duplicate_names(monkeypatch):
         proxies.proxy("snip", principle="chance", source="", data="none")(len)
     with pytest.raises(ProxyError, match="Unknown pass 'gradient'. Did you mean 'gradients'"):
         proxies.proxy("new", principle="chance", source="", data="none", passes=("gradient",))(len)
-    with pytest.raises(ProxyError, match="data is 'image'; expected one of none, shape, noise, images, labels"):
+    with pytest.raises(ProxyError, match="expected one of none, shape, noise, images, labels"):
         proxies.proxy("new", principle="chance", source="", data="image")(len)
 
 
