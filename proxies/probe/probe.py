@@ -56,6 +56,7 @@ class Probe:
         self.interval = interval
         self.memory_gib = memory_gib
         self.outcomes: dict[str, Outcome[Any]] = {}
+        self.spent: dict[str, dict[str, Price]] = {}
         self.walks = 0
         tensor = next(network.parameters(), torch.empty(0))
         self.device: torch.device = tensor.device
@@ -190,6 +191,7 @@ class Probe:
                 self.outcomes[name] = attempt(lambda: collect(self), self.device, name)
             else:
                 self._walk(self._beside(name))
+        self.spent.setdefault(name, self.outcomes[name].prices)
         return self.outcomes[name]
 
     def keep(self, passes: Iterable[str]) -> None:
@@ -199,10 +201,13 @@ class Probe:
         self.outcomes = {name: found for name, found in self.outcomes.items() if name in needed}
 
     def prices(self, passes: Iterable[str]) -> dict[str, Price]:
-        """Return what was paid for passes, and for those they read, by part of the work."""
+        """Return what was paid for passes, and for those they read, by part of the work; forgotten ones too."""
         found: dict[str, Price] = {}
         for name in passes:
-            found |= self.prices(PASSES[name].needs) | self.run(name).prices
+            found |= self.prices(PASSES[name].needs)
+            if name not in self.spent:
+                self.run(name)
+            found |= self.spent[name]
         return found
 
     def generator(self, stream: str) -> torch.Generator:
@@ -218,9 +223,10 @@ class Probe:
         # On shapes alone, unless the network looks at values. One that fails on an image fails on all of
         # them, where its proxies' rows say why.
         memory_gib, image = self.memory_gib, self.images[:1]
+        wanted = len(self.images) * max((PASSES[name].graphs for name in self._needed()), default=1)
         measures = (
-            lambda: images_at_once(on_meta(self.network), image.to("meta"), memory_gib),
-            lambda: images_at_once(self.network, image, memory_gib),
+            lambda: images_at_once(on_meta(self.network), image.to("meta"), memory_gib, wanted),
+            lambda: images_at_once(self.network, image, memory_gib, wanted),
         )
         found = (attempt(measure, self.device).value for measure in measures)
         return next((count for count in found if count is not None), 1)
