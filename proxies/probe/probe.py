@@ -201,7 +201,7 @@ class Probe:
         self.outcomes = {name: found for name, found in self.outcomes.items() if name in needed}
 
     def prices(self, passes: Iterable[str]) -> dict[str, Price]:
-        """Return what was paid for passes, and for those they read, by part of the work; forgotten ones too."""
+        """Return what was paid for passes, and for those they read, by part of the work."""
         found: dict[str, Price] = {}
         for name in passes:
             found |= self.prices(PASSES[name].needs)
