@@ -43,6 +43,7 @@ class Pass:
     collector: makes its collector on a walk.
     statistic: of the gradients of every sample, all of which one collector gathers.
     needs:     passes that it reads.
+    walks:     whether it is collected on a walk over this network; where not, `collect` computes it.
     graphs:    what it keeps for its backward passes, in what a forward pass keeps.
     """
 
@@ -53,6 +54,7 @@ class Pass:
     collector: Callable[[Probe], Collector] | None = None
     statistic: str | None = None
     needs: tuple[str, ...] = ()
+    walks: Callable[[nn.Module], bool] = lambda network: True
     graphs: int = 1
 
     @property
@@ -151,6 +153,7 @@ PASSES: dict[str, Pass] = {
         collect=lambda probe: collect_tangent_kernel(probe.network, probe.images),
         stage="logits",
         collector=lambda probe: TangentKernel(kernel_modules(probe.network) or {}, len(probe.images)),
+        walks=lambda network: kernel_modules(network) is not None,
     ),
     "class_gradients": _walked(
         "classes",

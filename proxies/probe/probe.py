@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from proxies.errors import ProxyError
 from proxies.probe.activations import ActivationPatterns
-from proxies.probe.jacobian import kernel_modules
 from proxies.probe.layers import WHOLE, Interval, WeightedLayer, on_meta, samples_are_coupled
 from proxies.probe.memory import images_at_once
 from proxies.probe.outcome import Outcome, Price, attempt
@@ -244,8 +243,7 @@ class Probe:
 
     def _walks(self, name: str) -> bool:
         """Whether a pass is collected on a walk."""
-        unusual = name == "tangent_kernel" and kernel_modules(self.network) is None
-        return PASSES[name].stage is not None and not unusual
+        return PASSES[name].stage is not None and PASSES[name].walks(self.network)
 
     def _alone(self, name: str) -> bool:
         """Whether a pass sees each image in a batch of its own, so that a sample's loss is its own."""
@@ -306,7 +304,7 @@ class Probe:
     def _new_walk(self, names: list[str], collectors: dict[str, Collector]) -> Walk:
         images, labels = self.batches[0]
         draws = None
-        if "class_gradients" in names:
+        if any(PASSES[name].stage == "classes" for name in names):
             drawn = torch.rand(len(images), generator=self.generator("classes"))
             draws = drawn.to(self.device)
         at_once = 1 if any(map(self._alone, names)) else self.images_at_once
