@@ -110,8 +110,8 @@ def _curves(root: Path, stamp: Stamp, filters: Filters) -> pd.DataFrame:
 @st.cache_data(show_spinner=False, max_entries=200)
 def _points(root: Path, stamp: Stamp, filters: Filters, proxy: str) -> pd.DataFrame:
     with Benchmark.open(root) as benchmark:
-        accuracy = benchmark.accuracy(filters.task, filters.protocol, filters.recipe, filters.space)
-        scores = benchmark.scores(filters.scores_from, None if filters.shared else proxy, filters.space)
+        accuracy = benchmark.accuracy(None, filters.task, filters.protocol, filters.recipe, filters.space)
+        scores = benchmark.scores(None, filters.scores_from, None if filters.shared else proxy, filters.space)
         architectures = benchmark.architectures(filters.space).to_pandas()
     found = (
         scores.select(["arch_id", "proxy", "seed", "value"])
