@@ -30,7 +30,9 @@ asked for before is the column `marginal_seconds` of the table of scores.
 `input_shape` (channels, height, width); `roles`, by leaf module name: embed, attention, mlp, convolution,
 norm or head; `stages`, the names of the modules whose outputs are its features, in forward order;
 `feature_map`, the name of the module whose output is pooled for the classifier. Without it these proxies have
-no score, and say so.
+no score, and say so. Features of four axes are read as (batch, channels, height, width), of three as (batch,
+tokens, channels): a network whose maps have their channels last, as Swin's have, must name modules that
+return one of the two.
 It may name its `loss` too: cross_entropy unless it says soft_cross_entropy, squared_error or absolute_error;
 labels are then shares or values.
 

@@ -71,6 +71,15 @@ def test_memory_bounds_the_images_at_once():
     assert seen[2:] == [3, 3, 3]  # after one image and two without values
 
 
+def test_no_pass_runs_again_only_to_be_priced():
+    seen = []
+    network = TinyViT()
+    network.embed.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+    scores = proxies.compute(["l_swag_batch", "snip", "zico"], network, batches(size=6))
+    assert seen == [6, 6]  # the two batches; snip was the last to read the first one's gradients
+    assert scores["zico"].seconds > scores["snip"].seconds
+
+
 def snapshot(network):
     modules, parameters, state = list(network.modules()), list(network.parameters()), network.state_dict()
     tensors = [*state.values(), *(p.grad for p in parameters if p.grad is not None), torch.get_rng_state()]
