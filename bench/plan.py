@@ -1,8 +1,8 @@
 """Time and memory of planning, status and compaction on synthetic tables: python -m bench.plan [rows ...]
 
 Each of three tables (accuracies, scores, layers) has about so many rows, in parts of sixteen architectures as
-workers write them. Every step runs in a process of its own: the plan of job=score with a twentieth of its rows
-missing, status, compaction, then plan and status of the compacted tables. Imports are not timed.
+workers write them. Every step runs in a process of its own: the plan of job=score with a twentieth of its
+rows missing, status, compaction, then plan and status of the compacted tables. Imports are not timed.
 """
 
 from __future__ import annotations
