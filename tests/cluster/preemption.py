@@ -16,8 +16,9 @@ from tests.cluster.conftest import CLUSTER, build, same_tables
 from tests.cluster.test_slurm import jobs_of, squeue
 
 SCORE = ("jobs=[score,rank]", "score.block=1")
+SLURM = ("launcher=slurm", "launcher.cpus=1")
 # A minute is the shortest limit that Slurm has; the signal comes half a minute before it, or earlier.
-SLURM = ("launcher=slurm", "launcher.cpus=1", "launcher.minutes=1", "launcher.signal_seconds=30")
+SHORT = ("launcher.minutes=1", "launcher.signal_seconds=30")
 # So many epochs of a network alone that its training takes longer than one job may.
 ALONE = ("job=accuracy", "protocol=scratch", "accuracy.architectures=1", "protocol.recipe.epochs={epochs}")
 
@@ -52,7 +53,7 @@ def array(root: Path) -> None:
 def time_limit(root: Path, epochs: int) -> None:
     """Train through a job that reaches its time limit and is queued again, until it is done."""
     told = [option.format(epochs=epochs) for option in ALONE]
-    log(build(root, *SLURM, *told).strip())
+    log(build(root, *SLURM, *SHORT, *told).strip())
     wait()
     lines = "\n".join(path.read_text() for path in sorted((root / "launches").glob("*_log.err")))
     signals = [line for line in lines.splitlines() if "Caught signal" in line or "Requeued" in line]

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,16 @@ def test_the_cut_does_not_depend_on_what_is_done():
     found = list(plan.cut(reversed(chosen), lacking, 4))
     assert [len(group) for group, _ in found] == [3, 1, 3, 2]
     assert found[-1] == (whole[2], ("snip",))
+
+
+def test_several_tasks_and_spaces_are_one_command(vitzero, tmp_path):
+    both = ("space=autoformer-micro,autoformer-tiny", "sample.n=1")
+    assert vitzero(f"root={tmp_path}", "job=sample", *both)[0] == 0
+    tasks = ("task=digits,pets", "launcher=local", "launcher.workers=1", "dry_run=true")
+    code, out, err = vitzero(f"root={tmp_path}", "job=score", both[0], *tasks)
+    assert (code, out.count("score: 1 blocks of 1 architectures")) == (0, 4), err
+
+
+def test_no_scheduler_is_imported_unless_chosen():
+    code = "import sys, builder.command; sys.exit(bool({'ray', 'submitit', 'fsspec'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -56,7 +56,7 @@ def test_status_counts_what_is_done_failed_and_missing(half, vitzero):
 def test_who_is_at_work_and_who_is_silent(half, vitzero):
     ids = _keys(half)["arch_id"]
     with Benchmark.open(half) as benchmark:
-        scored = set(benchmark.scores("digits")["arch_id"].to_pylist())
+        scored = set(benchmark.scores(task="digits")["arch_id"].to_pylist())
         run = benchmark.sql("SELECT * FROM runs WHERE job = 'score'").to_pylist()[0]
     left = [arch_id for arch_id in ids if arch_id not in scored]
     config = json.loads(run["config"])
