@@ -24,7 +24,7 @@ import spaces
 from builder.device import open_device
 from builder.errors import BuilderError
 from builder.interruption import Terminated, terminable
-from builder.jobs import accuracy, analyse, layers, noise, rank, sample, score, search
+from builder.jobs import accuracy, analyse, layers, noise, rank, release, sample, score, search
 from builder.provenance import Run
 from builder.settings import Settings
 from store import StoreError
@@ -38,6 +38,7 @@ JOBS = {
     "analyse": analyse.run,
     "layers": layers.run,
     "search": search.run,
+    "release": release.run,
 }
 _USER_MISTAKES = (
     BuilderError,
@@ -102,7 +103,7 @@ def build(config: DictConfig) -> None:
             raise BuilderError(f"Unknown job '{job}'. Known: {', '.join(JOBS)}.")
     for job in settings.jobs:
         run = Run(job, settings, device)
-        if job in ("rank", "noise", "analyse") or settings.dry_run:  # they only read
+        if job in ("rank", "noise", "analyse", "release") or settings.dry_run:  # they only read
             JOBS[job](settings, run)
             continue
         with run:

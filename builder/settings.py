@@ -400,6 +400,15 @@ class RankSettings:
 
 
 @dataclass
+class ReleaseSettings:
+    """Version of the release, its folder (null: beside root), and the release before it, to compare with."""
+
+    version: str | None
+    target: str | None
+    previous: str | None
+
+
+@dataclass
 class Settings:
     """Everything one command is told."""
 
@@ -419,6 +428,7 @@ class Settings:
     rank: RankSettings
     layers: LayersSettings
     search: SearchSettings
+    release: ReleaseSettings
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use, and a dry run of what has none."""

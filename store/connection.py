@@ -39,20 +39,26 @@ GROUP BY space, arch_id, task, protocol, recipe, split
 class Connection:
     """The views of a benchmark's tables, for queries; rows are those of the parts given.
 
-    parts:  the part files of each table
-    scores: rows of table scores that no part holds, or None
+    parts:    the part files of each table
+    scores:   rows of table scores that no part holds, or None
+    rankings: file of rankings that were computed before, which becomes the view `rankings`, or None
 
     No file but the parts, and no network, can be reached through it. Raises StoreError for a damaged part.
     """
 
-    def __init__(self, parts: dict[str, list[Path]], scores: pa.Table | None = None) -> None:
+    def __init__(
+        self, parts: dict[str, list[Path]], scores: pa.Table | None = None, rankings: Path | None = None
+    ) -> None:
         self.parts = {name: [path.absolute() for path in paths] for name, paths in parts.items()}
         self._duckdb = duckdb.connect(":memory:", config=SETTINGS)
         try:
             self._duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
-            self._duckdb.execute(f"SET allowed_paths = [{_files(chain(*self.parts.values()))}]")
+            further = [rankings.absolute()] if rankings else []
+            self._duckdb.execute(f"SET allowed_paths = [{_files(chain(further, *self.parts.values()))}]")
             self._duckdb.execute("SET enable_external_access = false")
             self._define_views(scores)
+            if rankings:
+                self._duckdb.execute(f"CREATE VIEW rankings AS FROM read_parquet({_files(further)})")
             self._duckdb.execute("SET lock_configuration = true")
         except duckdb.Error as error:
             raise self._trouble(error) from None
