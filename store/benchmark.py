@@ -14,7 +14,7 @@ from store import noise as repeats
 from store import rank as ranking
 from store import searches as progress
 from store import top as best
-from store.connection import Connection
+from store.connection import Connection, Find
 from store.errors import StoreError, unknown
 from store.own_scores import score_rows
 from store.parts import find_parts
@@ -70,10 +70,12 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
         parts: dict[str, list[Path]],
         release: Manifest | None = None,
         own: pa.Table | None = None,
+        find: Find | None = None,
     ) -> None:
         # With scores of your own every ranking is another one.
         rankings = path / RANKINGS if release and own is None else None
-        super().__init__(Connection(parts, own, rankings), release.rankings if rankings and release else None)
+        ranked = release.rankings if rankings and release else None
+        super().__init__(Connection(parts, own, find, rankings), ranked)
         self.path = path
         self.release = release
         self._parts = parts
@@ -84,8 +86,9 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
         """Open a benchmark.
 
         source:  None: the sample that ships with this package; "1.0.0": that release;
-                 "hf://datasets/owner/name@revision": a release on the hub; a folder: a release, or
-                 what jobs build: a subfolder a table, where a missing table is an empty one
+                 "hf://datasets/owner/name@revision": a release on the hub; a folder, or one of
+                 an object store as "s3://bucket/folder": a release, or what jobs build: a subfolder a table,
+                 where a missing table is an empty one
         offline: never use the network. It is used for the second and third only, where they were not fetched
                  before
 
@@ -101,7 +104,7 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
             for trouble in (*(misfit(root, file) for file in release.files), *strangers(root, release)):
                 if trouble:
                     raise StoreError(trouble)
-        return cls(root, find_parts(root), release)
+        return cls(root, find_parts(root), release, find=lambda: find_parts(root))
 
     def close(self) -> None:
         """Free DuckDB's memory. Questions asked afterwards fail."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from store.errors import StoreError
+from store.location import location
 
 SAMPLE = Path(__file__).parents[1] / "sample"
 VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -33,7 +34,7 @@ def locate(source: str | Path | None, offline: bool) -> Path:
         from store.release.fetch import fetch  # imported here: most readers never use the network
 
         return fetch(source, offline=offline)
-    return Path(source)
+    return location(source)
 
 
 def fetched_folder() -> Path:
