@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,14 @@ RANKING = pa.schema(
             "partial rho: what the proxy knows beyond the parameter count",
             nullable=True,
         ),
+        column(
+            "low_given_params",
+            REAL,
+            "-1..1",
+            "lower end of its 95 % bootstrap interval; null unless ranked given params",
+            nullable=True,
+        ),
+        column("high_given_params", REAL, "-1..1", "upper end of that interval", nullable=True),
         column("n", WHOLE, "count", "architectures used: the fewest of any proxy seed"),
         column(
             "failed",
@@ -122,7 +131,7 @@ SELECT dense_rank() OVER (ORDER BY space, task, protocol, recipe) - 1 AS cell,
 FROM final_accuracies LEFT JOIN (SELECT arch_id, params FROM architectures) USING (arch_id)
 WHERE isfinite(accuracy)
   AND split = $split
-  AND ($task IS NULL OR task = $task)
+  AND ($tasks::VARCHAR[] IS NULL OR list_contains($tasks::VARCHAR[], task))
   AND ($protocol IS NULL OR protocol = $protocol)
   AND ($recipe IS NULL OR recipe = $recipe)
   AND ($space IS NULL OR space = $space)
@@ -211,14 +220,14 @@ class Selection:
     shared: only architectures that every one of the proxies scored in every seed
     """
 
-    task: str | None = None
+    tasks: tuple[str, ...] | None = None
     protocol: str | None = None
     recipe: str | None = None
     space: str | None = None
     split: str = "test"
     proxies: tuple[str, ...] | None = None
     scores_from: str | None = None
-    params: tuple[int | None, int | None] = (None, None)
+    params: tuple[float | None, float | None] = (None, None)
     shared: bool = False
 
 
@@ -242,7 +251,7 @@ class Cell:
         return sorted(set(self.proxies.tolist()) if selection.proxies is None else selection.proxies)
 
 
-def rank(query: Query, selection: Selection, draws: int, seed: int) -> pa.Table:
+def rank(query: Query, selection: Selection, draws: int, seed: int, given: str | None = None) -> pa.Table:
     """The ranking; see Benchmark.rank for every definition. Returns a table of schema RANKING."""
     truth, observed, chosen = meet(query, selection)
     tables = {"truth": truth, "observed": observed, "chosen": chosen}
@@ -250,6 +259,11 @@ def rank(query: Query, selection: Selection, draws: int, seed: int) -> pa.Table:
     cells = list(cells_of(truth, observed))
     resampled = [_resample(cell, draws, seed) for cell in cells]
     rows = [{**row, **_beside(row, cells[row["cell"]], resampled[row["cell"]])} for row in found]
+    if given == "params":
+        partial = [_resample_given_params(cell, draws, seed) for cell in cells]
+        rows = _by_partial_rho(
+            [{**row, **_interval_given_params(row, cells[row["cell"]], partial[row["cell"]])} for row in rows]
+        )
     return as_table(rows, RANKING)
 
 
@@ -268,10 +282,10 @@ def meet(query: Query, selection: Selection) -> tuple[pa.Table, pa.Table, pa.Tab
     """Accuracies chosen, the scores that meet them, and the proxies asked for by name."""
     least, most = selection.params
     wanted = {
-        name: getattr(selection, name)
-        for name in ("task", "protocol", "recipe", "space", "split", "scores_from")
+        name: getattr(selection, name) for name in ("protocol", "recipe", "space", "split", "scores_from")
     }
-    truth = query(TRUTH, {**wanted, "least": least, "most": most}, {})
+    tasks = None if selection.tasks is None else list(selection.tasks)
+    truth = query(TRUTH, {**wanted, "tasks": tasks, "least": least, "most": most}, {})
     chosen = pa.table({"proxy": pa.array(selection.proxies or (), pa.string())})
     every = {"every": selection.proxies is None}
     observed = query(OBSERVED, every, {"truth": truth, "chosen": chosen})
@@ -311,6 +325,32 @@ def cells_of(truth: pa.Table, observed: pa.Table) -> Iterator[Cell]:
 def _resample(cell: Cell, draws: int, seed: int) -> Real:
     # A generator of its own for each cell: its intervals do not depend on which other cells were asked for.
     return statistics.bootstrap_spearman(cell.accuracy, cell.scores, draws, np.random.default_rng(seed))
+
+
+def _resample_given_params(cell: Cell, draws: int, seed: int) -> Real:
+    return statistics.bootstrap_partial_spearman(cell.accuracy, cell.scores, cell.params, draws, seed)
+
+
+def _interval_given_params(row: dict[str, Any], cell: Cell, resampled: Real) -> dict[str, Any]:
+    if row.get("rho_given_params") is None or np.isnan(row["rho_given_params"]):
+        return {}
+    low, high = statistics.interval(resampled[:, cell.series(row["proxy"])].mean(axis=1))
+    return {"low_given_params": low, "high_given_params": high}
+
+
+def _by_partial_rho(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows ranked anew within each cell by rho given params; those without it last, without rank."""
+
+    def lowest_first(row: dict[str, Any]) -> float:
+        partial = row.get("rho_given_params")
+        return np.inf if partial is None or np.isnan(partial) else -partial
+
+    ordered = sorted(rows, key=lambda row: (row["cell"], lowest_first(row), row["proxy"]))
+    for _, cell in groupby(ordered, key=lambda row: row["cell"]):
+        first: dict[float, int | None] = {np.inf: None}  # equal rho, equal rank
+        for place, row in enumerate(cell, start=1):
+            row["rank"] = first.setdefault(lowest_first(row), place)
+    return ordered
 
 
 def _beside(row: dict[str, Any], cell: Cell, resampled: Real) -> dict[str, Any]:

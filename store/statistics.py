@@ -175,6 +175,27 @@ def bootstrap_spearman(truth: Real, scores: Real, draws: int, generator: np.rand
     return result
 
 
+def bootstrap_partial_spearman(truth: Real, scores: Real, given: Real, draws: int, seed: int) -> Real:
+    """`partial_spearman` of every score column with the truth in resamples of the rows, the same for all.
+
+    truth, given: (rows,) finite numbers
+    scores:       (rows, columns) scores; NaN where there is none: the row is then left out of that column
+    draws, seed:  number of resamples, each of `rows` rows with replacement, and the seed of their generator
+
+    Returns (draws, columns), each -1..1; NaN where any of the three correlations is, or where `given` orders
+    a resample exactly as the truth or the scores do.
+    """
+
+    def resampled(fixed: Real, columns: Real) -> Real:
+        return bootstrap_spearman(fixed, columns, draws, np.random.default_rng(seed))
+
+    of_truth = np.where(np.isfinite(scores), truth[:, None], np.nan)
+    xy, xz, yz = resampled(truth, scores), resampled(given, scores), resampled(given, of_truth)
+    left = (1 - xz**2) * (1 - yz**2)
+    partial = np.divide(xy - xz * yz, np.sqrt(left), out=np.full_like(left, np.nan), where=left > ROUNDING)
+    return np.clip(partial, -1.0, 1.0)
+
+
 def interval(samples: Real, level: float = 0.95) -> tuple[float, float]:
     """Percentile interval of resampled values, NaN draws left out.
 

@@ -181,8 +181,8 @@ def copy(space: str, genome: Any) -> None:
         st.code(yaml(space, genome), language="yaml", wrap_lines=True)
     with ways[2]:
         canonical = json.dumps(genome, sort_keys=True)
-        st.code(f"from spaces import Architecture\n\nArchitecture({space!r}, {canonical!r})", language="python",
-                wrap_lines=True)  # fmt: skip
+        code = f"from spaces import Architecture\n\nArchitecture({space!r}, {canonical!r})"
+        st.code(code, language="python", wrap_lines=True)
 
 
 def yaml(space: str, genome: Any) -> str:

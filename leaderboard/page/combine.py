@@ -17,8 +17,8 @@ def show() -> None:
     """Draw the page."""
     frame.heading(
         "Proxies combined",
-        "Choose proxies and a way to combine them. A combiner that looks at accuracies flatters itself where it "
-        "was fitted: what counts is its rho on architectures, and tasks, that it has not seen.",
+        "Choose proxies and a way to combine them. A combiner that looks at accuracies flatters itself where "
+        "it was fitted: what counts is its rho on architectures, and tasks, that it has not seen.",
     )
     filters = sidebar()
     left, right = st.columns([1, 2], vertical_alignment="bottom")
@@ -73,7 +73,7 @@ def judged(found: combining.Combined) -> None:
                         f"{-told.optimism:+.2f} against published", "off")  # fmt: skip
         there = not pd.isna(told.across_tasks)
         boxes[2].metric("rho on an unseen task", f"{told.across_tasks:.2f}" if there else DASH,
-                        "fitted on the other tasks" if there else "there is no other task", "off")  # fmt: skip
+                        "fitted on the others" if there else "there is no other task", "off")  # fmt: skip
     st.caption(f"It reads: {', '.join(f'`{plain(proxy)}`' for proxy in found.proxies[:12])}.")
 
 
@@ -97,8 +97,8 @@ def libra(choice: Choice, chosen: tuple[str, ...]) -> None:
     st.subheader("LIBRA's three steps", anchor=False)
     best = choice.rho[chosen[0]]
     st.markdown(
-        f"1. **{plain(chosen[0])}** has the highest rho, {best:.2f}. Candidates lie within {choice.window:.2f} "
-        f"below it{', a band that had to be widened' if choice.widened else ''}: {len(choice.candidates)}.\n"
+        f"1. **{plain(chosen[0])}** has the highest rho, {best:.2f}. Candidates lie within "
+        f"{choice.window:.2f} below it{', a band that had to be widened' if choice.widened else ''}: {len(choice.candidates)}.\n"
         + (f"2. **{plain(chosen[1])}** adds the least information to it.\n" if len(chosen) > 1 else "")
         + (
             f"3. **{plain(chosen[2])}** has, of the rest, the bias towards params nearest to that of the "

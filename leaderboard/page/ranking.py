@@ -25,7 +25,7 @@ COLUMNS = [
 TITLES = {"tau_b": "tau-b", "rho_given_params": "rho given params", "milliseconds": "ms"}
 HELP = {
     "place": STATISTICS["place"],
-    "kind": "A control is a baseline that any proxy worth its name beats; a combiner ranks by several proxies.",
+    "kind": "A control is a baseline to beat; a combiner ranks by several proxies at once.",
     "milliseconds": STATISTICS["ms"],
     "principle": "What the proxy measures.",
     "needs": "What the proxy must be given besides the untrained network.",

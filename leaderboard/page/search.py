@@ -8,7 +8,8 @@ from leaderboard.filters import command
 from leaderboard.words import DASH, plain
 
 COLUMNS = [
-    "strategy", "seed", "evaluations", "arch_id", "value", "accuracy", "seconds", "gpu_days", "device", "status",
+    "strategy", "seed", "evaluations", "arch_id", "value", "accuracy", "seconds", "gpu_days", "device",
+    "status",
 ]  # fmt: skip
 FOUND = """
 SELECT * EXCLUDE (evaluated, evaluated_values, evaluated_seconds) FROM searches
@@ -21,7 +22,7 @@ def show() -> None:
     frame.heading(
         "What a search finds",
         "A search asks a proxy about one architecture after another. The curve tells how many known "
-        "architectures are better than the best so far: lower is better, and random search is the one to beat.",
+        "architectures are better than the best so far: lower is better; random search is the one to beat.",
     )
     searches = reading.sql("SELECT DISTINCT space, task, ranker FROM searches ORDER BY ALL")
     if searches.empty:

@@ -16,7 +16,6 @@ from store import Benchmark, StoreError
 
 SHOWN = 50  # bad rows shown
 BESIDE = 12  # proxies that yours is compared with in pairs
-EXAMPLE = "arch_id,value\n{}\n"
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ def show() -> None:
     """Draw the page."""
     frame.heading(
         "Your proxy beside the others",
-        "Upload a score for each architecture and see where it ranks. The file stays in this session's memory "
-        "and is gone with the tab; nothing is stored.",
+        "Upload a score for each architecture and see where it ranks. The file stays in this session's "
+        "memory and is gone with the tab; nothing is stored.",
     )
     filters = sidebar()
     left, right = st.columns([2, 1], vertical_alignment="bottom")
@@ -72,7 +71,7 @@ def example(filters: Filters) -> None:
         language="text",
     )
     st.caption(
-        f"At most {upload.MOST_BYTES // 2**20} MB, {upload.MOST_ROWS:,} rows and {upload.MOST_COLUMNS} columns. "
+        f"At most {upload.MOST_BYTES // 2**20} MB, {upload.MOST_ROWS:,} rows, {upload.MOST_COLUMNS} columns. "
         "An empty value is a failed score: it is counted, never replaced."
     )
 
@@ -155,16 +154,16 @@ def table(comparisons: pd.DataFrame) -> None:
     ]
     shown = comparisons.assign(verdict=verdicts)[["b", "verdict", "difference", "low", "high", "n"]]
     numbers = {name: st.column_config.NumberColumn(format="%+.3f") for name in ("difference", "low", "high")}
+    told = "At 95 %, not corrected for the number of comparisons."
     st.dataframe(
         shown,
         hide_index=True,
         column_config=numbers
-        | {"b": "against", "verdict": st.column_config.TextColumn("yours is", help="At 95 %, not corrected for "
-           "the number of comparisons.")},
+        | {"b": "against", "verdict": st.column_config.TextColumn("yours is", help=told)},
         placeholder=DASH,
         key="comparisons",
         alt="Yours against the others",
-    )  # fmt: skip
+    )
 
 
 def draw_points(filters: Filters, name: str, good: pd.DataFrame) -> None:

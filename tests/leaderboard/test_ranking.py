@@ -169,7 +169,7 @@ def test_learning_curves_are_shown_where_epochs_were_measured(
     assert "Learning curves" in [title.value for title in visit(benchmark, **SCRATCH).subheader]
     root = shutil.copytree(benchmark, tmp_path / "copy")
     with Benchmark.open(root) as planted:
-        names = planted.accuracy("digits", "scratch", "micro")["arch_id"].to_pylist()
+        names = planted.accuracy(None, "digits", "scratch", "micro")["arch_id"].to_pylist()
     shutil.rmtree(root / "accuracies")
     write_part(root, "accuracies", [accuracy_row(n, i / len(names)) for i, n in enumerate(names)], "ends")
     page = visit(root, **SCRATCH)

@@ -291,7 +291,7 @@ def test_similarity_equals_scipy_seed_by_seed(planted):
     }
     values = {
         key: part.set_index("arch_id").value
-        for key, part in planted.scores("digits").to_pandas().groupby(["proxy", "seed"])
+        for key, part in planted.scores(task="digits").to_pandas().groupby(["proxy", "seed"])
     }
     for (first, second), row in found.items():
         pairs = [(i, j) for i in (0, 1) for j in (0, 1) if first != second or i != j]

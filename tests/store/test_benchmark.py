@@ -28,7 +28,7 @@ def test_architectures(planted):
 
 
 def test_scores_are_filtered_and_keep_failures(planted):
-    found = planted.scores("digits", "grasp", "autoformer-micro")
+    found = planted.scores(None, "digits", "grasp", "autoformer-micro")
     assert found.schema.names == ["space", *TABLES["scores"].schema.names]
     assert len(found) == 60 * 2
     assert found["value"].null_count == 3 * 2
@@ -121,7 +121,7 @@ def test_temporary_files_and_odd_folder_names_do_not_matter(tmp_path):
         (lambda b: b.rank(proxies=["snp"]), "Unknown proxy 'snp'. Did you mean 'snip'?"),
         (lambda b: b.compare("snip", "zicko"), "Unknown proxy 'zicko'. Did you mean 'zico'?"),
         (lambda b: b.rank(task="???"), "Unknown task '???'. Known: digits, flowers."),
-        (lambda b: b.rank(params=(2, 1)), "params: the window (2, 1) is empty. Give (smallest, largest)."),
+        (lambda b: b.rank(params=(2, 1)), "The band (2, 1) is empty. Give (smallest, largest) params."),
         (lambda b: b.rank(draws=-1), "draws is -1. Give 0 or more; 1000 is usual."),
         (lambda b: b.missing("scores", pa.table({"arch_id": ["a"]})), "keys have no column 'task'"),
         (
@@ -132,7 +132,7 @@ def test_temporary_files_and_odd_folder_names_do_not_matter(tmp_path):
         (lambda b: b.sql("SELEC 1"), "sql: Parser Error: syntax error at or near"),
         (lambda b: b.sql("SELECT * FROM scors"), "sql: Catalog Error: Table with name scors does not exist"),
         (lambda b: b.sql("SELECT error('no')"), "sql: Invalid Input Error"),
-        (lambda b: b.sql(""), "sql: this statement gives no table. Ask with SELECT."),
+        (lambda b: b.sql(""), "sql: this is not one statement that gives a table. Ask with SELECT."),
     ],
 )
 def test_mistakes_are_told_in_one_line(planted, ask, message):

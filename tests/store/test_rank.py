@@ -53,8 +53,8 @@ def test_planted_order_is_found(planted):
 
 
 def test_every_number_equals_scipy_on_the_released_rows(planted):
-    truth = planted.accuracy("flowers", "scratch").to_pandas().set_index("arch_id")["accuracy"]
-    scores = planted.scores("flowers").to_pandas()
+    truth = planted.accuracy(None, "flowers", "scratch").to_pandas().set_index("arch_id")["accuracy"]
+    scores = planted.scores(task="flowers").to_pandas()
     for row in planted.rank("flowers", "scratch", draws=0).to_pylist():
         mine = scores[scores.proxy == row["proxy"]]
         joined = [
@@ -211,9 +211,16 @@ def test_same_seed_same_interval(planted):
 def test_scores_from_another_task(planted):
     found = planted.rank("digits", "scratch", proxies=["snip"], scores_from="flowers", draws=0).to_pylist()[0]
     scores = (
-        planted.scores("flowers", "snip").to_pandas().pivot(index="arch_id", columns="seed", values="value")
+        planted.scores(None, "flowers", "snip")
+        .to_pandas()
+        .pivot(index="arch_id", columns="seed", values="value")
     )
-    truth = planted.accuracy("digits", "scratch").to_pandas().set_index("arch_id").accuracy.loc[scores.index]
+    truth = (
+        planted.accuracy(None, "digits", "scratch")
+        .to_pandas()
+        .set_index("arch_id")
+        .accuracy.loc[scores.index]
+    )
     assert found["scores_from"] == "flowers" and found["task"] == "digits"
     assert found["rho"] == pytest.approx(
         np.mean([stats.spearmanr(scores[s], truth).statistic for s in (0, 1)]), abs=1e-12

@@ -1,0 +1,150 @@
+"""DuckDB over the part files of a benchmark: views of the tables, on a connection that sees nothing else."""
+
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from store.errors import StoreError
+from store.parts import damaged_part
+from store.schema import TABLES, Table
+
+# Nothing may be looked for on the network, nor among the caller's Python variables, while a table is read.
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,
+}
+MISTAKES = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
+READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+
+TRAININGS = """
+CREATE VIEW trainings AS
+SELECT space, accuracies.*
+FROM accuracies LEFT JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)
+QUALIFY epoch = max(epoch) OVER (PARTITION BY arch_id, task, protocol, recipe, seed, split)
+"""
+FINAL_ACCURACIES = """
+CREATE VIEW final_accuracies AS
+SELECT space, arch_id, task, protocol, recipe, split, avg(accuracy ORDER BY seed) AS accuracy,
+       stddev_samp(accuracy ORDER BY seed) AS accuracy_std, count(accuracy) AS seeds
+FROM trainings
+GROUP BY space, arch_id, task, protocol, recipe, split
+"""
+
+
+class Connection:
+    """The views of a benchmark's tables, for queries; rows are those of the parts given.
+
+    parts:  the part files of each table
+    scores: rows of table scores that no part holds, or None
+
+    No file but the parts, and no network, can be reached through it. Raises StoreError for a damaged part.
+    """
+
+    def __init__(self, parts: dict[str, list[Path]], scores: pa.Table | None = None) -> None:
+        self.parts = {name: [path.absolute() for path in paths] for name, paths in parts.items()}
+        self._duckdb = duckdb.connect(":memory:", config=SETTINGS)
+        try:
+            self._duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
+            self._duckdb.execute(f"SET allowed_paths = [{_files(chain(*self.parts.values()))}]")
+            self._duckdb.execute("SET enable_external_access = false")
+            self._define_views(scores)
+            self._duckdb.execute("SET lock_configuration = true")
+        except duckdb.Error as error:
+            raise self._trouble(error) from None
+
+    def close(self) -> None:
+        """Free DuckDB's memory. Queries asked afterwards fail."""
+        self._duckdb.close()
+
+    def query(
+        self, query: str, parameters: dict[str, Any] | None = None, tables: dict[str, pa.Table] | None = None
+    ) -> pa.Table:
+        """The answer to one statement; `tables` are Arrow tables it may name. Raises StoreError."""
+        with self._duckdb.cursor() as cursor:
+            for name, given in (tables or {}).items():
+                cursor.register(name, given)
+            try:
+                answer = cursor.sql(query, params=parameters)
+                if answer is None:
+                    raise StoreError("sql: this statement gives no table. Ask with SELECT.")
+                return answer.to_arrow_table()
+            except duckdb.Error as error:
+                raise self._trouble(error) from None
+
+    def ask(self, query: str) -> pa.Table:
+        """The answer to one statement of a user's. Raises StoreError for one that would write."""
+        try:
+            statements = duckdb.extract_statements(query)
+        except duckdb.Error as error:
+            raise self._trouble(error) from None
+        if len(statements) != 1 or statements[0].type not in READING:
+            raise StoreError("sql: this is not one statement that gives a table. Ask with SELECT.")
+        return self.query(query)
+
+    def _trouble(self, error: duckdb.Error) -> StoreError:
+        """One line on a failed query: the damaged part if there is one, else DuckDB's own reason."""
+        if not isinstance(error, MISTAKES):
+            for paths in self.parts.values():
+                damage = damaged_part(paths)
+                if damage:
+                    return StoreError(damage)
+        reason = " ".join(str(error).split("\nLINE ")[0].split())
+        return StoreError(f"sql: {reason}")
+
+    def _define_views(self, scores: pa.Table | None) -> None:
+        self._duckdb.execute("CREATE SCHEMA parts")
+        for wanted in TABLES.values():
+            self._add_parts(wanted, scores if wanted.name == "scores" else None)
+        for wanted in reversed(TABLES.values()):  # runs first: the others ask it for the latest run
+            self._duckdb.execute(_latest_view(wanted, len(self.parts[wanted.name])))
+        self._duckdb.execute(TRAININGS)
+        self._duckdb.execute(FINAL_ACCURACIES)
+
+    def _add_parts(self, wanted: Table, more: pa.Table | None) -> None:
+        """Make `parts.<table>`: every row of every part, then `more`; empty where there is neither."""
+        columns = ", ".join(wanted.schema.names)
+        paths = self.parts[wanted.name]
+        sources = []
+        if paths:
+            sources.append(
+                f"SELECT {columns}, filename AS part "
+                f"FROM read_parquet([{_files(paths)}], filename = true, hive_partitioning = false)"
+            )
+        if more is not None or not paths:
+            self._duckdb.register("given", wanted.schema.empty_table() if more is None else more)
+            self._duckdb.execute(
+                f"CREATE TABLE parts.{wanted.name}_in_memory AS "
+                f"SELECT {columns}, NULL::VARCHAR AS part FROM given"
+            )
+            self._duckdb.unregister("given")
+            sources.append(f"FROM parts.{wanted.name}_in_memory")
+        self._duckdb.execute(f"CREATE VIEW parts.{wanted.name} AS {' UNION ALL '.join(sources)}")
+
+
+def _files(paths: Iterable[Path]) -> str:
+    return ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+
+
+def _latest_view(wanted: Table, parts: int) -> str:
+    """SQL of the view that keeps, for a repeated key, the row of the latest run.
+
+    The file name decides last, so that the answer is the same each time even if one run wrote a key twice.
+    Within one part no key is repeated: the writer refuses that.
+    """
+    columns = ", ".join(f"written.{name}" for name in wanted.schema.names)
+    plain = f"CREATE VIEW {wanted.name} AS SELECT {columns} FROM parts.{wanted.name} AS written"
+    if parts <= 1:
+        return plain
+    key = ", ".join(f"written.{name}" for name in wanted.key)
+    if wanted.name == "runs":
+        source, order = "", "written.started DESC, written.ended DESC NULLS LAST"
+    else:
+        source = "LEFT JOIN (SELECT run_id, started FROM runs) AS latest ON latest.run_id = written.run_id"
+        order = "latest.started DESC NULLS LAST, written.run_id DESC"
+    return f"""{plain} {source}
+        QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order}, written.part DESC) = 1"""
