@@ -15,9 +15,11 @@ ALL, EACH = "all", "each"  # tasks; recipes, one a task
 SPELLED = {ALL: "all tasks, mean"}
 STEPS = 40  # of the params slider, about
 
+# What most architectures have comes first: it is what a reader sees who chose nothing.
 ACCURACIES = """
-SELECT DISTINCT space, task, protocol, recipe FROM final_accuracies
-WHERE split = 'test' AND accuracy IS NOT NULL AND space IS NOT NULL ORDER BY ALL
+SELECT space, task, protocol, recipe, count(*) AS architectures FROM final_accuracies
+WHERE split = 'test' AND accuracy IS NOT NULL AND space IS NOT NULL
+GROUP BY ALL ORDER BY space, task, architectures DESC, protocol, recipe
 """
 SCORED = """
 SELECT DISTINCT space, task FROM scores JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)
@@ -80,7 +82,13 @@ def accuracy(here: pd.DataFrame) -> tuple[tuple[str, ...], str, str | None]:
     here: protocol, recipe and task of the accuracies there are
     """
     known: dict[str, tuple[str, str | None]] = {}
-    for protocol, of_protocol in here.groupby("protocol"):
+    order = (
+        here.groupby("protocol", sort=False)["architectures"]
+        .sum()
+        .sort_values(ascending=False, kind="stable")
+    )
+    for protocol in order.index:
+        of_protocol = here[here["protocol"] == protocol]
         recipes = list(of_protocol["recipe"].unique())
         # Every training has a recipe of its own: over several tasks, that of each may be meant.
         if len(recipes) > 1 and len(of_protocol) == of_protocol["task"].nunique():

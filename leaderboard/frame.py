@@ -10,6 +10,8 @@ import streamlit as st
 from leaderboard import reading
 from leaderboard.words import STATISTICS
 
+QUIET = {"delta_color": "off", "delta_arrow": "off"}  # what stands under a number is no change of it
+
 
 def heading(title: str, sentence: str) -> None:
     """The page's question, and in one sentence what it shows."""

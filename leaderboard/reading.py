@@ -20,6 +20,7 @@ from leaderboard import combining
 from leaderboard.selection import Filters
 from store import TABLES, Benchmark
 from store.parts import part_files
+from store.releases import SAMPLE
 
 # Tasks of one recipe: several of one task are never mixed.
 TASKS = """
@@ -35,12 +36,12 @@ Stamp = tuple[int, int]
 
 def path() -> Path:
     """Folder of the benchmark: the argument that `vitzero-leaderboard` started the page with."""
-    return Path(sys.argv[1] if len(sys.argv) > 1 else "runs/demo")
+    return Path(sys.argv[1]) if len(sys.argv) > 1 else SAMPLE
 
 
 def name() -> str:
-    """What the benchmark is called on the page."""
-    return path().name or str(path())
+    """What the benchmark is called on the page: where it lies on this machine is nobody's business."""
+    return "built-in sample" if path() == SAMPLE else path().resolve().name
 
 
 def stamp(root: Path) -> Stamp:
@@ -111,7 +112,8 @@ def asked(question: str, arguments: Mapping[str, Any]) -> str:
     told = ", ".join(
         f"{name}={value!r}" for name, value in arguments.items() if value not in (None, (), (None, None))
     )
-    return f"from store import Benchmark\n\nBenchmark.open({name()!r}).{question}({told})"
+    source = "" if path() == SAMPLE else repr(name())
+    return f"from store import Benchmark\n\nBenchmark.open({source}).{question}({told})"
 
 
 def points(filters: Filters, proxy: str) -> pd.DataFrame:

@@ -5,11 +5,13 @@ from dataclasses import replace
 import pandas as pd
 
 from leaderboard import combining, reading
-from leaderboard.definitions import definition
+from leaderboard.definitions import Definition, definition
 from leaderboard.selection import Filters
 from leaderboard.words import DASH
 
-NEEDS = {"none": "the network", "shape": "image size", "images": "images", "labels": "images and labels"}
+NEEDS = {"none": "nothing", "shape": "image size", "images": "images", "labels": "labels"}
+
+NONE = Definition("", DASH, "", "", False, "", "")  # a combiner has no principle and needs no image itself
 
 
 def standing(filters: Filters, draws: int = 0, combined: bool = False) -> pd.DataFrame:
@@ -47,7 +49,7 @@ def answered(filters: Filters, draws: int, combined: bool) -> bool:
 
 def described(ranking: pd.DataFrame, combiners: tuple[str, ...] = ()) -> pd.DataFrame:
     """The rows with what kind of thing each is, the places it may hold, its principle, needs and price."""
-    about = [definition(proxy) for proxy in ranking["proxy"]]
+    about = [NONE if proxy in combiners else definition(proxy) for proxy in ranking["proxy"]]
     return ranking.assign(
         kind=[kind(row.proxy, row.control, combiners) for row in ranking.itertuples()],
         place=[place(row.first_place, row.last_place) for row in ranking.itertuples()],

@@ -89,8 +89,8 @@ def _mean(rows: list[dict[str, Any] | None]) -> dict[str, Any]:
     known = [row for row in rows if row is not None]
     found: dict[str, Any] = {"tasks": sum(row["rho"] is not None for row in known)}
     for name in ("rho", "tau_b", "rho_given_params", "seconds"):
-        values = [None if row is None else row[name] for row in rows]
-        found[name] = None if None in values else float(np.mean(values))
+        values = [row[name] for row in known if row[name] is not None]
+        found[name] = float(np.mean(values)) if len(values) == len(rows) else None
     found |= {name: sum(row[name] for row in known) for name in ("failed", "unscored")}
     found |= {name: min(row[name] for row in known) for name in ("n", "seeds")}
     return found | {"control": known[0]["control"]}
@@ -126,7 +126,7 @@ def _beside(
     drawn: dict[tuple[Any, ...], Real],
 ) -> dict[str, dict[str, Any]]:
     """Rank of every proxy that has one and, with resamples, its interval and places."""
-    found = {
+    found: dict[str, dict[str, Any]] = {
         proxy: {"rank": 1 + int((values > own).sum())} for proxy, own in zip(ordered, values, strict=True)
     }
     if not drawn or not ordered:

@@ -16,6 +16,6 @@ def drawn(layers: pd.DataFrame, field: str, title: str) -> alt.LayerChart:
         y=alt.Y(f"{field}:Q", title=None, axis=None, scale=alt.Scale(zero=True)),
         tooltip=[alt.Tooltip("layer:O"), alt.Tooltip(f"{field}:Q")],
     )
-    bar = base.mark_bar(color=theme.PROXY, opacity=0.8, cornerRadiusTopLeft=2, cornerRadiusTopRight=2)
+    bar = base.mark_bar(color=theme.blue(), opacity=0.8, cornerRadiusTopLeft=2, cornerRadiusTopRight=2)
     word = base.mark_text(dy=-7, fontSize=11, color=theme.shades().text).encode(text=f"{field}:Q")
     return alt.layer(bar, word).properties(height=130).configure_view(strokeWidth=0)

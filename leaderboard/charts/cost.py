@@ -30,11 +30,9 @@ def against(ranking: pd.DataFrame) -> alt.LayerChart:
     step = front.mark_line(color=theme.LINE, strokeWidth=2, interpolate="step-after").encode(
         order=alt.Order("milliseconds:Q")
     )
-    kinds = [kind for kind in theme.KINDS if kind in set(ranking["kind"])]
-    legend = theme.kind_legend()
-    legend.values = kinds
+    legend = theme.kind_legend(set(ranking["kind"]))
     point = base.mark_point(filled=True, strokeWidth=1).encode(
-        color=alt.Color("kind:N", scale=theme.PAINT, legend=legend),
+        color=alt.Color("kind:N", scale=theme.paint(), legend=legend),
         shape=alt.Shape("kind:N", scale=theme.SHAPES, legend=legend),
         opacity=alt.condition("datum.front", alt.value(1), alt.value(0.55)),
         size=alt.condition("datum.front", alt.value(130), alt.value(60)),

@@ -13,12 +13,12 @@ def curve(found: pd.DataFrame) -> alt.LayerChart:
     """
     tenth = alt.X("percentile:O", title="tenth of the depth, from input to output", axis=flat())
     base = alt.Chart(found, title=theme.titled("Spread of the gradients", "shaded: where the spikes lie"))
-    under = base.transform_filter("datum.spike").mark_rect(color=theme.PROXY, opacity=0.14).encode(x=tenth)
+    under = base.transform_filter("datum.spike").mark_rect(color=theme.blue(), opacity=0.14).encode(x=tenth)
     scale = alt.Scale(zero=False, padding=8)
     bars = base.mark_rule(color=theme.LINE, strokeWidth=3).encode(
         x=tenth, y=alt.Y("low:Q", scale=scale, title="mean log sigma"), y2="high:Q"
     )
-    line = base.mark_line(color=theme.PROXY, point=alt.OverlayMarkDef(color=theme.PROXY, size=55)).encode(
+    line = base.mark_line(color=theme.blue(), point=alt.OverlayMarkDef(color=theme.blue(), size=55)).encode(
         x=tenth,
         y=alt.Y("log_sigma:Q", scale=scale),
         tooltip=[

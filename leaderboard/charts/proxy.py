@@ -93,8 +93,8 @@ def by(rows: pd.DataFrame, what: str, title: str, most: int = 12) -> alt.LayerCh
         ],
     )
     zero = alt.Chart(pd.DataFrame({"rho": [0.0]})).mark_rule(color=theme.LINE).encode(x="rho:Q")
-    line = base.mark_rule(strokeWidth=3, opacity=0.45, color=theme.PROXY).encode(x="low:Q", x2="high:Q")
-    point = base.mark_circle(size=75, opacity=1, color=theme.PROXY).encode(
+    line = base.mark_rule(strokeWidth=3, opacity=0.45, color=theme.blue()).encode(x="low:Q", x2="high:Q")
+    point = base.mark_circle(size=75, opacity=1, color=theme.blue()).encode(
         x=alt.X("rho:Q", title="rho", axis=alt.Axis(format=".1f", tickCount=5))
     )
     word = base.mark_text(align="left", dx=8, fontSize=12, color=theme.shades().text).encode(

@@ -30,14 +30,16 @@ def intervals(ranking: pd.DataFrame, picked: str | None, ceiling: float | None, 
         alt.selection_point("picked", fields=["proxy"], on="click", toggle=False)
     )
     under = base.transform_filter(alt.FieldEqualPredicate(field="proxy", equal=picked or "")).mark_rect(
-        opacity=0.12
+        opacity=0.12, color=theme.blue()
     )
     zero = alt.Chart(pd.DataFrame({"rho": [0.0]})).mark_rule(color=theme.LINE).encode(x="rho:Q")
-    line = base.mark_rule(strokeWidth=3, opacity=0.45, strokeCap="round").encode(x="low:Q", x2="high:Q")
+    line = base.mark_rule(strokeWidth=3, opacity=0.45, strokeCap="round").encode(
+        x="low:Q", x2="high:Q", color=alt.Color("kind:N", scale=theme.paint())
+    )
     top = [] if ceiling is None else [limit(ceiling)]
     return (
         alt.layer(
-            under.encode(color=alt.value(theme.PROXY)),
+            under,
             zero,
             *top,
             line,
@@ -46,7 +48,6 @@ def intervals(ranking: pd.DataFrame, picked: str | None, ceiling: float | None, 
             *headed(),
             row,
         )
-        .resolve_scale(color="independent")
         .properties(height=height(len(ranking)), padding={"right": 4, "top": 8})
         .configure_view(strokeWidth=0)
     )
@@ -69,7 +70,6 @@ def rows(ranking: pd.DataFrame) -> alt.Chart:
     scale = alt.Scale(paddingInner=0, paddingOuter=0.2)
     return alt.Chart(ranking).encode(
         y=alt.Y("proxy:N", sort=list(ranking["proxy"]), axis=axis, scale=scale),
-        color=alt.Color("kind:N", scale=theme.PAINT, legend=None),
         tooltip=[
             alt.Tooltip("proxy:N"),
             alt.Tooltip("kind:N"),
@@ -82,10 +82,7 @@ def rows(ranking: pd.DataFrame) -> alt.Chart:
 
 def marks(base: alt.Chart, rho: str) -> alt.Chart:
     """The points at rho: each kind has its shape and colour."""
-    kinds = [kind for kind in theme.KINDS if kind in set(base.data["kind"])]
-    legend = theme.kind_legend() if len(kinds) > 1 else None
-    if legend:
-        legend.values = kinds
+    legend = theme.kind_legend(set(base.data["kind"]))
     return base.mark_point(size=75, strokeWidth=1, opacity=1, filled=True).encode(
         x=alt.X(
             "rho:Q",
@@ -93,20 +90,17 @@ def marks(base: alt.Chart, rho: str) -> alt.Chart:
             axis=alt.Axis(format=".1f", tickCount=8, labelFlush=False),
             scale=alt.Scale(nice=False, padding=6),
         ),
-        color=alt.Color("kind:N", scale=theme.PAINT, legend=legend),
+        color=alt.Color("kind:N", scale=theme.paint(), legend=legend),
         shape=alt.Shape("kind:N", scale=theme.SHAPES, legend=legend),
     )
 
 
 def said(base: alt.Chart) -> list[alt.Chart]:
     """rho and the places it may hold, in words at the right of the row."""
-    ink = alt.value(theme.shades().text)
-    word = {"align": "left", "fontSize": 12, "baseline": "middle"}
+    word = {"align": "left", "fontSize": 12, "baseline": "middle", "color": theme.shades().text}
     return [
-        base.mark_text(dx=8, **word).encode(
-            x=alt.value("width"), text=alt.Text("rho:Q", format=".2f"), color=ink
-        ),
-        base.mark_text(dx=PLACE, **word).encode(x=alt.value("width"), text="place:N", color=ink),
+        base.mark_text(dx=8, **word).encode(x=alt.value("width"), text=alt.Text("rho:Q", format=".2f")),
+        base.mark_text(dx=PLACE, **word).encode(x=alt.value("width"), text="place:N"),
     ]
 
 

@@ -15,7 +15,7 @@ def best_so_far(progress: pd.DataFrame) -> alt.LayerChart:
     """
     strategies = list(dict.fromkeys(progress["strategy"]))[:STRATEGIES]
     legend = alt.Legend(orient="top", title=None, symbolType="stroke", symbolSize=300, offset=2)
-    colours = alt.Scale(domain=strategies, range=theme.WAYS[: len(strategies)])
+    colours = alt.Scale(domain=strategies, range=list(theme.shades().ways[: len(strategies)]))
     dashes = alt.Scale(domain=strategies, range=theme.DASHES[: len(strategies)])
     base = alt.Chart(progress.dropna(subset=["better"])).encode(
         x=alt.X("position:Q", title="architectures evaluated", scale=alt.Scale(nice=False)),

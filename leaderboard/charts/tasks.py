@@ -47,7 +47,7 @@ def accuracies(found: pd.DataFrame) -> alt.Chart:
     """
     return (
         alt.Chart(found, title=theme.titled("How accuracies spread"))
-        .mark_bar(color=theme.PROXY, opacity=0.85)
+        .mark_bar(color=theme.blue(), opacity=0.85)
         .encode(
             x=alt.X(
                 "accuracy:Q",
@@ -93,7 +93,7 @@ def factor(levels: pd.DataFrame, name: str) -> alt.LayerChart:
         y=alt.Y("accuracy:Q", scale=scale),
         color=alt.Color(
             "state:N",
-            scale=alt.Scale(domain=states, range=[theme.PROXY, theme.COMBINER, theme.CONTROL]),
+            scale=alt.Scale(domain=states, range=[theme.blue(), theme.shades().ways[1], theme.LINE]),
             legend=None,
         ),
         shape=alt.Shape(
@@ -114,7 +114,7 @@ def learning_curves(curves: pd.DataFrame) -> alt.Chart:
         training=curves["arch_id"] + " " + curves["protocol"] + curves["recipe"] + curves["seed"].astype(str),
         way=curves["protocol"] + " · " + curves["recipe"],
     )
-    ways = alt.Scale(range=theme.WAYS)
+    ways = alt.Scale(range=list(theme.shades().ways))
     return (
         alt.Chart(told, title=theme.titled("Learning curves", "one line a training; the last point counts"))
         .mark_line(opacity=0.6, point=alt.OverlayMarkDef(size=14))

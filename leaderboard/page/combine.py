@@ -6,6 +6,7 @@ import streamlit as st
 from leaderboard import combining, frame, reading, state
 from leaderboard.charts import proxy as charts
 from leaderboard.filters import sidebar
+from leaderboard.frame import QUIET
 from leaderboard.words import DASH, plain
 from proxies import combiners
 from proxies.combiners import Choice
@@ -66,14 +67,14 @@ def judged(found: combining.Combined) -> None:
     fits = combiners.get(found.name).fits
     boxes[0].metric(
         "rho as published" if fits else "rho", f"{told.on_all:.2f}",
-        "fitted on what it is judged on" if fits else "looks at no accuracy", "off",
+        "fitted on what it is judged on" if fits else "looks at no accuracy", **QUIET,
     )  # fmt: skip
     if fits:
         boxes[1].metric("rho on unseen architectures", f"{told.across_architectures:.2f}",
-                        f"{-told.optimism:+.2f} against published", "off")  # fmt: skip
+                        f"{-told.optimism:+.2f} against published", **QUIET)  # fmt: skip
         there = not pd.isna(told.across_tasks)
         boxes[2].metric("rho on an unseen task", f"{told.across_tasks:.2f}" if there else DASH,
-                        "fitted on the others" if there else "there is no other task", "off")  # fmt: skip
+                        "fitted on the others" if there else "there is no other task", **QUIET)  # fmt: skip
     st.caption(f"It reads: {', '.join(f'`{plain(proxy)}`' for proxy in found.proxies[:12])}.")
 
 
@@ -98,7 +99,8 @@ def libra(choice: Choice, chosen: tuple[str, ...]) -> None:
     best = choice.rho[chosen[0]]
     st.markdown(
         f"1. **{plain(chosen[0])}** has the highest rho, {best:.2f}. Candidates lie within "
-        f"{choice.window:.2f} below it{', a band that had to be widened' if choice.widened else ''}: {len(choice.candidates)}.\n"
+        f"{choice.window:.2f} below it{', a band that had to be widened' if choice.widened else ''}: "
+        f"{len(choice.candidates)}.\n"
         + (f"2. **{plain(chosen[1])}** adds the least information to it.\n" if len(chosen) > 1 else "")
         + (
             f"3. **{plain(chosen[2])}** has, of the rest, the bias towards params nearest to that of the "

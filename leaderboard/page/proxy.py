@@ -7,6 +7,7 @@ from leaderboard import frame, reading, state
 from leaderboard.charts import proxy as charts
 from leaderboard.definitions import Definition, definition
 from leaderboard.filters import sidebar
+from leaderboard.frame import QUIET
 from leaderboard.selection import Filters
 from leaderboard.standing import NEEDS, described, place
 from leaderboard.words import DASH, STATISTICS, plain, short
@@ -108,10 +109,10 @@ def facts(filters: Filters, name: str, about: Definition) -> None:
     row = found.set_index("proxy").loc[name]
     boxes = st.columns(5)
     between = "" if pd.isna(row["low"]) else f"[{row['low']:.2f}, {row['high']:.2f}]"
-    boxes[0].metric("rho", f"{row['rho']:.2f}", between, "off", help=STATISTICS["interval"])
+    boxes[0].metric("rho", f"{row['rho']:.2f}", between, help=STATISTICS["interval"], **QUIET)
     boxes[1].metric(
-        "place", place(row["first_place"], row["last_place"]) or DASH, f"of {len(found)}", "off",
-        help=STATISTICS["place"],
+        "place", place(row["first_place"], row["last_place"]) or DASH, f"of {len(found)}",
+        help=STATISTICS["place"], **QUIET,
     )  # fmt: skip
     beyond = row["rho_given_params"]
     boxes[2].metric(
@@ -121,7 +122,7 @@ def facts(filters: Filters, name: str, about: Definition) -> None:
     boxes[3].metric(
         "ms per architecture", DASH if pd.isna(cost) else f"{cost * 1000:,.1f}", help=STATISTICS["ms"]
     )
-    boxes[4].metric("needs", NEEDS.get(about.data, DASH), about.principle, "off")
+    boxes[4].metric("needs", NEEDS.get(about.data, DASH), about.principle, **QUIET)
 
 
 def define(about: Definition) -> None:
@@ -147,7 +148,7 @@ def by_what(filters: Filters, name: str) -> None:
     bands = reading.ask("bands", **(filters.meeting | {"proxies": (name,), "shared": False}))
     bands = bands.dropna(subset="rho")
     bands["at"] = [f"{short3(row.least)} to {short3(row.most)}" for row in bands.itertuples()]
-    seeds = reading.ask("seeds", **(filters.meeting | {"proxies": (name,), "shared": False}))
+    seeds = reading.ask("by_seed", **(filters.meeting | {"proxies": (name,), "shared": False}))
     seeds = seeds.dropna(subset="rho")
     seeds["at"] = "seed " + seeds["seed"].astype(str)
     for box, rows, title in (

@@ -12,7 +12,7 @@ from leaderboard.filters import command, sidebar
 from leaderboard.page.proxy import one_proxy
 from leaderboard.selection import Filters
 from leaderboard.standing import answered, standing
-from leaderboard.theme import CONTROL, FAILED
+from leaderboard.theme import FADED, FAILED
 from leaderboard.words import DASH, STATISTICS, plain
 from store import StoreError
 from store.overall import OVERALL
@@ -224,7 +224,7 @@ def table(filters: Filters, ranked: pd.DataFrame) -> None:
 
 def emphasis(row: pd.Series, controls: set[int]) -> list[str]:
     """Controls in grey; a count of failed or unscored architectures in red when it is not 0."""
-    plainly = f"color: {CONTROL}" if row.name in controls else ""
+    plainly = f"color: {FADED}" if row.name in controls else ""
     warned = f"color: {FAILED}; font-weight: 600"
     return [warned if name in ("failed", "unscored") and row[name] else plainly for name in row.index]
 

@@ -1,13 +1,12 @@
 """Tasks: what accuracies are like, how far they can be trusted, and which proxy does well where."""
 
-import pandas as pd
 import streamlit as st
 
 from leaderboard import frame, reading
 from leaderboard.charts import tasks as charts
 from leaderboard.filters import sidebar
 from leaderboard.selection import Filters
-from leaderboard.words import DASH, STATISTICS, plain
+from leaderboard.words import DASH, plain
 from store.noise import NOISE
 
 NOISE_COLUMNS = [
@@ -26,19 +25,16 @@ def show() -> None:
         "differ, or change with the training seed, cannot be ordered by anything.",
     )
     filters = sidebar()
-    heat(filters)
-    left, right = st.columns(2, gap="large")
-    accuracies = reading.ask("accuracy", **filters.accuracies).dropna(subset="accuracy")
-    title = f"Accuracies on {filters.task}"
-    left.altair_chart(charts.accuracies(accuracies), width="stretch", alt=title)
-    curves = reading.ask("curves", **filters.accuracies)
+    left, right = st.columns([6, 5], gap="large")
+    with left:
+        heat(filters)
     with right:
-        if (curves.groupby(["arch_id", "seed"])["epoch"].nunique() < 2).all():
-            summary(accuracies, filters)
-        else:
-            st.altair_chart(
-                charts.learning_curves(curves), width="stretch", key="curves", alt="Learning curves"
-            )
+        st.subheader(f"Accuracies on {plain(filters.task)}", anchor=False)
+        accuracies = reading.ask("accuracy", **filters.accuracies).dropna(subset="accuracy")
+        st.altair_chart(charts.accuracies(accuracies), width="stretch", key="accuracies", alt="Accuracies")
+        curves = reading.ask("curves", **filters.accuracies)
+        if (curves.groupby(["arch_id", "seed"])["epoch"].nunique() >= 2).any():
+            st.altair_chart(charts.learning_curves(curves), width="stretch", key="curves", alt="By epoch")
     noise(filters)
     factors(filters)
 
@@ -62,15 +58,6 @@ def heat(filters: Filters) -> None:
     chart = charts.heat(cells, shown, sorted(cells["task"].unique()))
     st.altair_chart(chart, width="stretch", key="heat", alt="rho of every proxy on every task")
     frame.offer(cells, f"tasks-{filters.space}-{filters.protocol}", "rank", where)
-
-
-def summary(accuracies: pd.DataFrame, filters: Filters) -> None:
-    """The noise of the chosen task, in words."""
-    row = reading.ask("noise", **filters.accuracies, split="test").iloc[0]
-    st.metric("architectures", f"{len(accuracies):,}", help="With an accuracy on this task.")
-    st.metric("mean accuracy", f"{row['accuracy']:.2%}")
-    st.metric("ceiling of rho", DASH if pd.isna(row["ceiling"]) else f"{row['ceiling']:.2f}",
-              help=STATISTICS["ceiling"])  # fmt: skip
 
 
 def noise(filters: Filters) -> None:
