@@ -18,17 +18,17 @@ from leaderboard.page import (
 from leaderboard.words import plain
 from store import StoreError
 
+# After the ranking, which is where one lands: what draws it, its name in the menu, its name in the address.
 PAGES = [
-    st.Page(ranking.show, title="Ranking", url_path="ranking", default=True),
-    st.Page(proxy.show, title="Proxy", url_path="proxy"),
-    st.Page(tasks.show, title="Tasks", url_path="tasks"),
-    st.Page(combine.show, title="Combine", url_path="combine"),
-    st.Page(layers.show, title="Layers", url_path="layers"),
-    st.Page(cost.show, title="Cost", url_path="cost"),
-    st.Page(architectures.show, title="Architectures", url_path="architectures"),
-    st.Page(search.show, title="Search", url_path="search"),
-    st.Page(yours.show, title="Your proxy", url_path="yours"),
-    st.Page(about.show, title="About", url_path="about"),
+    (proxy.show, "Proxy", "proxy"),
+    (tasks.show, "Tasks", "tasks"),
+    (combine.show, "Combine", "combine"),
+    (layers.show, "Layers", "layers"),
+    (cost.show, "Cost", "cost"),
+    (architectures.show, "Architectures", "architectures"),
+    (search.show, "Search", "search"),
+    (yours.show, "Your proxy", "yours"),
+    (about.show, "About", "about"),
 ]
 
 # Streamlit leaves a hand's breadth empty around the page: the first screen is worth more than that, and a
@@ -41,10 +41,13 @@ TIGHT = """<style>
 
 def main() -> None:
     """Draw the page that the address names."""
-    st.set_page_config(page_title="ViT-Zero-Bench", page_icon=":material/leaderboard:", layout="wide")
+    st.set_page_config(page_title="ViT-Zero-Bench", layout="wide")
     st.html(TIGHT)
-    page = st.navigation(PAGES, position="top")
+    pages = [st.Page(show, title=title, url_path=name) for show, title, name in PAGES]
+    first = st.Page(ranking.show, title="Ranking", url_path="ranking", default=True)
+    page = st.navigation([first, *pages], position="top")
     try:
+        state.turn_to(page.url_path)
         state.check_address(reading.version())
         st.caption(about_data())
         page.run()

@@ -104,8 +104,7 @@ def combined(
     with_own = benchmark.with_scores(own, proxy=name, task=task)
     parts = combination.proxies[:MOST]
     chosen_of = filters.meeting | {"proxies": (name, *parts), "shared": False}
-    where = {key: value for key, value in filters.meeting.items() if key not in ("shared", "proxies")}
-    comparisons = [with_own.compare(name, proxy, **where).to_pandas() for proxy in parts]
+    comparisons = [with_own.compare(name, proxy, **filters.comparing).to_pandas() for proxy in parts]
     ranking = with_own.rank(**chosen_of).to_pandas()
     return Combined(name, combination.proxies, combination.choice, judgement, ranking, pd.concat(comparisons))
 
@@ -136,8 +135,10 @@ def kind(name: str) -> str:
 def values_of(name: str, table: combiners.Table) -> np.ndarray:
     """What a combiner says of each architecture, (architectures,); one that fits, by what has not seen it."""
     found = combiners.get(name)
-    generator = np.random.default_rng(0)
-    return unseen(found, table, generator) if found.fits else found.combine(table, generator)
+    if not found.fits:
+        return found.combine(table)
+    # The first of the halvings that `judge` draws with its usual seed.
+    return unseen(found, table, np.random.default_rng([0, 0, 1]))
 
 
 def _query(filters: Filters, task: str) -> str:

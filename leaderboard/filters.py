@@ -25,6 +25,10 @@ SCORED = """
 SELECT DISTINCT space, task FROM scores JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)
 ORDER BY ALL
 """
+SEEDS = """
+SELECT DISTINCT seed FROM scores JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)
+WHERE space = {space} ORDER BY seed
+"""
 PARAMS = "SELECT space, min(params) AS least, max(params) AS most FROM architectures GROUP BY space"
 
 
@@ -46,7 +50,8 @@ def sidebar(mean: bool = False) -> Filters:
     tasks, protocol, recipe = accuracy(here)
     elsewhere = list(scored.loc[scored["space"] == space, "task"])
     scores_from = None if task == ALL else scores_task(task, elsewhere)
-    return Filters(space, tasks, protocol, recipe, scores_from, params_window(space))
+    window = params_window(space)
+    return Filters(space, tasks, protocol, recipe, scores_from, window, seeds=proxy_seeds(space))
 
 
 def check_complete(accuracies: pd.DataFrame, scored: pd.DataFrame) -> None:
@@ -125,6 +130,22 @@ def scores_task(task: str, scored: list[str]) -> str | None:
         help="Task whose images the proxies saw.",
     )
     return None if chosen == OWN else chosen
+
+
+def proxy_seeds(space: str) -> tuple[int, ...] | None:
+    """Choose the mean over all proxy seeds or one of them; no question where there is one."""
+    known = reading.sql(SEEDS, space=space)["seed"].tolist()
+    if len(known) < 2:
+        return None
+    chosen = state.select(
+        st.sidebar,
+        "Proxy seeds",
+        "seeds",
+        [ALL, *map(str, known)],
+        spell=lambda seed: f"all {len(known)}, mean" if seed == ALL else f"seed {seed} alone",
+        help="Seed of initial weights, mini-batch and draws of a proxy.",
+    )
+    return None if chosen == ALL else (int(chosen),)
 
 
 def params_window(space: str) -> state.Window:

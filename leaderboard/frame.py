@@ -6,17 +6,28 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from leaderboard import reading
 from leaderboard.words import STATISTICS
-
-QUIET = {"delta_color": "off", "delta_arrow": "off"}  # what stands under a number is no change of it
 
 
 def heading(title: str, sentence: str) -> None:
     """The page's question, and in one sentence what it shows."""
     st.title(title, anchor=False)
     st.markdown(sentence)
+
+
+def numbers() -> DeltaGenerator:
+    """Where a row of numbers goes: side by side, and in as many lines as a narrow screen needs."""
+    return st.container(horizontal=True, gap="large")
+
+
+def number(
+    where: DeltaGenerator, name: str, value: str, below: str | None = None, help: str | None = None
+) -> None:
+    """A number that matters; what stands below it is no change of it, so it has no arrow."""
+    where.metric(name, value, below, delta_color="off", delta_arrow="off", help=help, width="content")
 
 
 def explain(*statistics: str) -> None:

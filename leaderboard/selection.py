@@ -14,6 +14,7 @@ class Filters:
     params:      smallest and largest parameter count, both included; None leaves that side open
     shared:      proxies that must all have scored an architecture, in every seed, for it to count; empty:
                  each proxy is judged on the architectures it has
+    seeds:       only the scores of these proxy seeds; None: the mean over all
     given:       "params": ordered by rho given params; None: by rho
     """
 
@@ -24,6 +25,7 @@ class Filters:
     scores_from: str | None
     params: tuple[int | None, int | None] = (None, None)
     shared: tuple[str, ...] = ()
+    seeds: tuple[int, ...] | None = None
     given: str | None = None
 
     @property
@@ -44,8 +46,13 @@ class Filters:
     @property
     def meeting(self) -> dict[str, Any]:
         """Which accuracies and scores, for a question about the proxies on one task."""
-        chosen = self.accuracies | {"scores_from": self.scores_from, "params": self.params}
+        chosen = self.accuracies | {name: getattr(self, name) for name in ("scores_from", "params", "seeds")}
         return chosen | ({"shared": True, "proxies": self.shared} if self.shared else {})
+
+    @property
+    def comparing(self) -> dict[str, Any]:
+        """Which accuracies and scores, for a comparison of two proxies, which is over all their seeds."""
+        return self.accuracies | {"scores_from": self.scores_from, "params": self.params}
 
     @property
     def label(self) -> str:

@@ -1,6 +1,7 @@
 """The ranking as pages show it: proxies, controls and combiners in one table, each row described."""
 
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -23,12 +24,8 @@ def standing(filters: Filters, draws: int = 0, combined: bool = False) -> pd.Dat
     Columns of `store.overall.OVERALL`, and kind, place, principle, needs, data, milliseconds; over several
     tasks rho on each of them too, in a column of the task's name.
     """
-    among = replace(filters, given=None) if combined else None
-    # Asked for by name, a proxy without scores here is a row of nulls instead of no row.
-    proxies = filters.shared or tuple(reading.names("proxies"))
-    more = reading.combiners_of(among) if among else ()
-    chosen = filters.ranking | {"proxies": proxies + more, "draws": draws}
-    found = described(reading.ask("overall", among, **chosen), more)
+    among, chosen = _asked(filters, draws, combined)
+    found = described(reading.ask("overall", among, **chosen), reading.combiners_of(among) if among else ())
     if len(filters.tasks) == 1:
         return found
     each = reading.ask("rank", among, **(chosen | {"given": None, "draws": 0}))
@@ -37,14 +34,19 @@ def standing(filters: Filters, draws: int = 0, combined: bool = False) -> pd.Dat
 
 def answered(filters: Filters, draws: int, combined: bool) -> bool:
     """Whether `standing` of these was asked lately and takes no time."""
-    among = replace(filters, given=None) if combined else None
-    if among and not reading.fitted(among):
+    if combined and not reading.fitted(replace(filters, given=None)):
         return False
+    among, chosen = _asked(filters, draws, combined)
+    return reading.answered("overall", among, **chosen)
+
+
+def _asked(filters: Filters, draws: int, combined: bool) -> tuple[Filters | None, dict[str, Any]]:
+    """What the combiners are fitted on, where there are any, and what the benchmark is asked."""
+    among = replace(filters, given=None) if combined else None
+    # Asked for by name, a proxy without scores here is a row of nulls instead of no row.
     proxies = filters.shared or tuple(reading.names("proxies"))
     more = reading.combiners_of(among) if among else ()
-    return reading.answered(
-        "overall", among, **filters.ranking, **{"proxies": proxies + more, "draws": draws}
-    )
+    return among, filters.ranking | {"proxies": proxies + more, "draws": draws}
 
 
 def described(ranking: pd.DataFrame, combiners: tuple[str, ...] = ()) -> pd.DataFrame:

@@ -29,12 +29,20 @@ LINE = 200  # characters of what a reader may look for
 LONGEST = 2000  # characters of one value; whoever writes more does not mean a choice
 
 
+def turn_to(page: str) -> None:
+    """Forget the widgets of the page before: those of the same name here are others, and start anew."""
+    if st.session_state.get("page") != page:
+        for name in NAMES:
+            st.session_state.pop(name, None)
+        st.session_state["page"] = page
+
+
 def check_address(version: str) -> None:
     """Say what in the address means nothing here, and on which other data it was made; pin it to this."""
     for name in set(st.query_params) - set(NAMES):
         st.warning(f"The address sets '{plain(name)}', which is no filter; it is ignored.")
         del st.query_params[name]
-    for name in st.query_params:
+    for name in list(st.query_params):
         if len(st.query_params[name]) > LONGEST:
             st.warning(f"The address sets '{name}' to more than {LONGEST:,} characters; it is ignored.")
             del st.query_params[name]

@@ -86,7 +86,9 @@ def kind_legend(kinds: set[str]) -> alt.Legend | None:
     there = [kind for kind in KINDS if kind in kinds]
     if len(there) < 2:
         return None
-    return alt.Legend(orient="top", title=None, symbolSize=75, offset=2, columns=3, values=there)
+    return alt.Legend(
+        orient="top", title=None, symbolSize=75, symbolOpacity=1, offset=2, columns=2, values=there
+    )
 
 
 def titled(title: str, subtitle: str = "") -> alt.Title:

@@ -50,7 +50,7 @@ def by_interval(found: pd.DataFrame) -> alt.LayerChart:
         y=alt.Y("last:O", title="last tenth", sort="descending"),
     )
     cells = base.mark_rect(stroke=shades.ground).encode(
-        color=alt.Color("rho:Q", scale=theme.rho_scale(), title="rho"),
+        color=alt.Color("rho:Q", scale=theme.rho_scale(), legend=None),
         tooltip=[
             "first:O",
             "last:O",

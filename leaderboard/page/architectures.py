@@ -102,12 +102,10 @@ def record(row: pd.Series, filters: Filters) -> None:
     """All that is known of one architecture."""
     arch_id, genome = str(row.name), json.loads(row["genome"])
     st.subheader(f"Architecture {plain(arch_id)}", anchor=False)
-    boxes = st.columns(4)
-    boxes[0].metric("params", short(float(f"{row['params']:.4g}")))
-    boxes[1].metric("macs", short(float(f"{row['macs']:.4g}")))
-    for box, name in zip(boxes[2:], ("depth", "width"), strict=True):
+    where = frame.numbers()
+    for name in ("params", "macs", "depth", "width"):
         if name in row and pd.notna(row[name]):
-            box.metric(name, f"{row[name]:g}")
+            frame.number(where, name, short(float(f"{row[name]:.4g}")))
     draw(genome)
     left, right = st.columns([5, 6], gap="large")
     with left:
@@ -164,6 +162,7 @@ def near(arch_id: str, filters: Filters) -> None:
                 format="%.3f",
                 help="Mean over the genome's fields of how far both lie apart, as share of the range.",
             ),
+            "params": st.column_config.NumberColumn(format="localized"),
             "fields": st.column_config.TextColumn("differs in"),
         },
         placeholder=DASH,

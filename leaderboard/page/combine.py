@@ -6,7 +6,6 @@ import streamlit as st
 from leaderboard import combining, frame, reading, state
 from leaderboard.charts import proxy as charts
 from leaderboard.filters import sidebar
-from leaderboard.frame import QUIET
 from leaderboard.words import DASH, plain
 from proxies import combiners
 from proxies.combiners import Choice
@@ -62,19 +61,18 @@ def spelled(name: str) -> str:
 
 def judged(found: combining.Combined) -> None:
     """Published beside honest numbers."""
-    boxes = st.columns(3)
-    told = found.judgement
-    fits = combiners.get(found.name).fits
-    boxes[0].metric(
-        "rho as published" if fits else "rho", f"{told.on_all:.2f}",
-        "fitted on what it is judged on" if fits else "looks at no accuracy", **QUIET,
-    )  # fmt: skip
-    if fits:
-        boxes[1].metric("rho on unseen architectures", f"{told.across_architectures:.2f}",
-                        f"{-told.optimism:+.2f} against published", **QUIET)  # fmt: skip
+    told, where = found.judgement, frame.numbers()
+    if not combiners.get(found.name).fits:
+        frame.number(where, "rho", f"{told.on_all:.2f}", "looks at no accuracy")
+    else:
         there = not pd.isna(told.across_tasks)
-        boxes[2].metric("rho on an unseen task", f"{told.across_tasks:.2f}" if there else DASH,
-                        "fitted on the others" if there else "there is no other task", **QUIET)  # fmt: skip
+        elsewhere = f"{told.across_tasks:.2f}" if there else DASH
+        less = f"{-told.optimism:+.2f} against published"
+        frame.number(where, "rho as published", f"{told.on_all:.2f}", "fitted on what it is judged on")
+        frame.number(where, "rho on unseen architectures", f"{told.across_architectures:.2f}", less)
+        below = "fitted on the others" if there else "there is no other task"
+        frame.number(where, "rho on an unseen task", elsewhere, below)
+        st.caption("Unseen architectures: mean over five random halvings; the chart below shows the first.")
     st.caption(f"It reads: {', '.join(f'`{plain(proxy)}`' for proxy in found.proxies[:12])}.")
 
 

@@ -7,7 +7,6 @@ from leaderboard import frame, reading, state
 from leaderboard.charts import proxy as charts
 from leaderboard.definitions import Definition, definition
 from leaderboard.filters import sidebar
-from leaderboard.frame import QUIET
 from leaderboard.selection import Filters
 from leaderboard.standing import NEEDS, described, place
 from leaderboard.words import DASH, STATISTICS, plain, short
@@ -107,22 +106,16 @@ def facts(filters: Filters, name: str, about: Definition) -> None:
     """The proxy in five numbers."""
     found = reading.ask("overall", **filters.ranking)
     row = found.set_index("proxy").loc[name]
-    boxes = st.columns(5)
-    between = "" if pd.isna(row["low"]) else f"[{row['low']:.2f}, {row['high']:.2f}]"
-    boxes[0].metric("rho", f"{row['rho']:.2f}", between, help=STATISTICS["interval"], **QUIET)
-    boxes[1].metric(
-        "place", place(row["first_place"], row["last_place"]) or DASH, f"of {len(found)}",
-        help=STATISTICS["place"], **QUIET,
-    )  # fmt: skip
-    beyond = row["rho_given_params"]
-    boxes[2].metric(
-        "rho given params", DASH if pd.isna(beyond) else f"{beyond:.2f}", help=STATISTICS["rho given params"]
-    )
-    cost = row["seconds"]
-    boxes[3].metric(
-        "ms per architecture", DASH if pd.isna(cost) else f"{cost * 1000:,.1f}", help=STATISTICS["ms"]
-    )
-    boxes[4].metric("needs", NEEDS.get(about.data, DASH), about.principle, **QUIET)
+    between = None if pd.isna(row["low"]) else f"[{row['low']:.2f}, {row['high']:.2f}]"
+    places = place(row["first_place"], row["last_place"]) or DASH
+    beyond = DASH if pd.isna(row["rho_given_params"]) else f"{row['rho_given_params']:.2f}"
+    price = DASH if pd.isna(row["seconds"]) else f"{row['seconds'] * 1000:,.1f}"
+    where = frame.numbers()
+    frame.number(where, "rho", f"{row['rho']:.2f}", between, STATISTICS["interval"])
+    frame.number(where, "place", places, f"of {found['rank'].notna().sum()}", STATISTICS["place"])
+    frame.number(where, "rho given params", beyond, None, STATISTICS["rho given params"])
+    frame.number(where, "milliseconds", price, "for one architecture", STATISTICS["ms"])
+    frame.number(where, "needs", NEEDS.get(about.data, DASH), about.principle)
 
 
 def define(about: Definition) -> None:

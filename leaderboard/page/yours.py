@@ -109,8 +109,7 @@ def _ranked(own: Benchmark, filters: Filters, name: str) -> Ranked:
     ranking = own.overall(**filters.ranking).to_pandas()
     best = [proxy for proxy in ranking.dropna(subset="rank")["proxy"] if proxy != name][:BESIDE]
     controls = [row.proxy for row in ranking.itertuples() if row.control and row.proxy not in best]
-    where = {key: value for key, value in filters.meeting.items() if key not in ("shared", "proxies")}
-    pairs = [own.compare(name, proxy, **where).to_pandas() for proxy in best + controls]
+    pairs = [own.compare(name, proxy, **filters.comparing).to_pandas() for proxy in best + controls]
     return Ranked(ranking, pd.concat(pairs) if pairs else pd.DataFrame())
 
 
