@@ -81,13 +81,17 @@ def published_rho() -> dict[str, dict[str, float]]:
     return found
 
 
-def suite_zero(folder: Path) -> dict[str, Table]:
+def suite_zero(folder: Path, repeats: bool = False) -> dict[str, Table]:
     """Return the table of each of the paper's columns, with every proxy that is scored there.
 
-    folder: where nas_bench_suite_zero.parquet lies.
+    folder:  where nas_bench_suite_zero.parquet lies.
+    repeats: keep networks that stand there twice under two genomes, as NAS-Bench-Suite-Zero did.
     """
     rows = _rows(folder)
-    return {column: _as_table(_sample(rows, *cell)) for column, cell in COLUMNS.items()}
+    samples = {column: _sample(rows, *cell) for column, cell in COLUMNS.items()}
+    if not repeats:
+        samples = {column: _distinct(rows, COLUMNS[column][0], found) for column, found in samples.items()}
+    return {column: _as_table(found) for column, found in samples.items()}
 
 
 def whole_spaces(folder: Path) -> dict[str, Table]:
@@ -127,8 +131,7 @@ def _sample(rows: pd.DataFrame, space: str, task: str) -> pd.DataFrame:
     source = "first_json" if space == "nasbench101" else "early_json"
     mine = rows[(rows.search_space == space) & (rows.task == task)]
     found = mine[mine.source == source]
-    if space == "nasbench101":
-        # Networks drawn twice as one graph are one architecture: apart, they would tell folds of each other.
+    if space == "nasbench101":  # drawn twice as one graph
         return found.assign(accuracy=found.nasbench101_test_acc).drop_duplicates("arch_str")
     if space == "nasbench301":
         return found
@@ -140,6 +143,16 @@ def _sample(rows: pd.DataFrame, space: str, task: str) -> pd.DataFrame:
     return found
 
 
+def _distinct(rows: pd.DataFrame, space: str, found: pd.DataFrame) -> pd.DataFrame:
+    """Those of the sample that differ from every earlier one in the accuracy on some task of the space."""
+    tasks = [task for name, task in COLUMNS.values() if name == space]
+    released = rows[(rows.source == "final_zips") & (rows.search_space == space) & rows.task.isin(tasks)]
+    if len(tasks) == 1:  # where equal accuracies say little
+        return found
+    accuracies = released.pivot(index="arch_str", columns="task", values="accuracy")
+    return found[~accuracies.loc[found.arch_str].duplicated().to_numpy()]
+
+
 def _as_table(rows: pd.DataFrame) -> Table:
     scores = rows[list(PROXIES)].rename(columns=PROXIES)
     scores = scores.where(scores > SENTINEL)
@@ -147,8 +160,8 @@ def _as_table(rows: pd.DataFrame) -> Table:
     return Table({name: scores[name] for name in scored}, rows.accuracy, rows.params)
 
 
-def number(value: float) -> str:
+def number(value: float | None) -> str:
     """Return a rho as tables print it, ".87", or a dash where there is none."""
-    if np.isnan(value):
+    if value is None or np.isnan(value):
         return "-"
     return f"{value:.2f}".replace("0.", ".", 1)

@@ -1,53 +1,71 @@
 """Print rho of NAS-Bench-Suite-Zero's thirteen proxies on its tables beside what it published.
 
-`python -m bench.suite_zero [--tables FOLDER]`; a few seconds.
+`python -m bench.suite_zero [--tables FOLDER]`; ten seconds.
 """
 
 from __future__ import annotations
 
-import argparse
+from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
-from bench.published_tables import NAME, number, published_rho, runs, suite_zero, whole_spaces
+from bench.judging import arguments
+from bench.published_tables import number, published_rho, runs, suite_zero, whole_spaces
 from proxies.combiners import Table
-from proxies.combiners.ranks import spearman
-from tests.shared import TABLES
+from proxies.combiners.ranks import ranks, spearman
+from store.statistics import bootstrap_spearman, interval
 
 WITHIN = 0.03
 ROUNDING = 0.005  # of the published numbers
+DRAWS = 1000
 
 
 def main() -> None:
     """Print a table for the samples that other scripts take, for all runs, and for whole spaces."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--tables", type=Path, default=TABLES, help=f"folder with {NAME}")
-    folder = parser.parse_args().tables
-    if not (folder / NAME).exists():
-        print(f"{NAME} is not in {folder}: nothing to compare. Name its folder with --tables.")
-        return
-    show("the samples of bench.table4", {c: [table] for c, table in suite_zero(folder).items()})
-    show("the mean of three runs", runs(folder))
+    folder = arguments(__doc__, judged=False).tables
+    samples = suite_zero(folder, repeats=True)
+    show("the samples of bench.table4", {c: [table] for c, table in samples.items()}, DRAWS)
+    show("the mean of three runs", runs(folder), DRAWS)
     show("whole spaces", {c: [table] for c, table in whole_spaces(folder).items()})
 
 
-def show(title: str, tables: Mapping[str, list[Table]]) -> None:
-    """Print ours and the published rho of each proxy and column; those further apart are marked."""
+def show(title: str, tables: Mapping[str, list[Table]], draws: int = 0) -> None:
+    """Print ours and the published rho of each proxy and column; those further apart are marked.
+
+    draws: resamples of the architectures, for the share of the published inside our 95 % intervals; 0
+           where ours is no sample
+    """
     published = published_rho()
     print(f"\nNAS-Bench-Suite-Zero, figure 2, against {title}: ours (published); * differs by over {WITHIN}")
-    apart = []
+    apart, inside = [], []
     for column, samples in tables.items():
         cells = []
+        ends = intervals(samples, draws) if draws else {}
         for proxy, ours in mean_rho(samples).items():
             theirs = published[column][proxy]
             apart.append(abs(ours - theirs))
+            if draws:
+                low, high = ends[proxy]
+                inside.append(low - ROUNDING <= theirs <= high + ROUNDING)
             mark = "*" if apart[-1] > WITHIN + ROUNDING else ""
             cells.append(f"{proxy} {number(ours)} ({number(theirs)}){mark}")
         print(f"{column:<9} n={sum(map(len, samples)):<6}" + "  ".join(cells))
     close = np.mean(np.array(apart) <= WITHIN + ROUNDING)
-    print(f"{len(apart)} cells, {close:.0%} within {WITHIN}; mean difference {np.mean(apart):.3f}")
+    sampled = f"; {np.mean(inside):.0%} of the published inside our 95 % intervals" if draws else ""
+    print(f"{len(apart)} cells, {close:.0%} within {WITHIN}; mean difference {np.mean(apart):.3f}{sampled}")
+
+
+def intervals(samples: list[Table], draws: int) -> dict[str, tuple[float, float]]:
+    """Return the 95 % bootstrap interval of `mean_rho`, over the architectures of each sample."""
+    drawn: dict[str, list[np.ndarray]] = defaultdict(list)
+    for place, table in enumerate(samples):
+        found = bootstrap_spearman(
+            table.truth, ranks(table.matrix(table.proxies)), draws, np.random.default_rng(place)
+        )
+        for proxy, column in zip(table.proxies, found.T, strict=True):
+            drawn[proxy].append(column)
+    return {proxy: interval(np.mean(columns, axis=0)) for proxy, columns in drawn.items()}
 
 
 def mean_rho(samples: list[Table]) -> dict[str, float]:

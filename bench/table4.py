@@ -8,19 +8,12 @@ and its samples are others (see bench/published_tables.py): compare rows, not hu
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Mapping
-from pathlib import Path
-
-import numpy as np
 from tqdm import tqdm
 
-from bench.published_tables import COLUMNS, NAME, number, suite_zero
-from proxies.combiners import Table, get, judge
-from store.statistics import bootstrap_spearman, interval
-from tests.shared import TABLES
+from bench.judging import LEGEND, WAYS, arguments, beyond_the_best, honest
+from bench.published_tables import number, suite_zero
+from proxies.combiners import Table, get
 
-WAYS = ("on all", "unseen", "optimism", "new task", "new space")
 PAPER = ("201 IN16", "301", "Mi Scene", "Ma Scene")
 # our words, combiner, the paper's rho by column, or none
 Row = tuple[str, str, tuple[float, ...] | None]
@@ -36,7 +29,7 @@ ROWS: tuple[Row, ...] = (
     ("third of smallest bias", "libra[third=smallest]", (0.85, 0.71, 0.79, 0.87)),
     ("LIBRA", "libra", (0.87, 0.74, 0.79, 0.91)),
     ("LIBRA, merged by rank sum", "libra[merge=rank_sum]", None),
-    ("LIBRA, bins of equal count", "libra[bins=equal]", None),
+    ("LIBRA, bins of equal count", "libra[binning=equal_count]", None),
     ("best proxy alone", "best_proxy", None),
     ("log-rank sum of all", "log_rank_sum", None),
     ("rank sum of all", "rank_sum", None),
@@ -47,46 +40,19 @@ ROWS: tuple[Row, ...] = (
 
 def main() -> None:
     """Print one table a column of the paper's."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--tables", type=Path, default=TABLES, help=f"folder with {NAME}")
-    parser.add_argument("--draws", type=int, default=5, help="cuts into folds, and random choices")
-    parser.add_argument("--folds", type=int, default=2, help="fitted on all but one, judged on that one")
-    parser.add_argument("--seed", type=int, default=0, help="of the draws")
-    given = parser.parse_args()
-    if not (given.tables / NAME).exists():
-        print(f"{NAME} is not in {given.tables}: nothing to reproduce. Name its folder with --tables.")
-        return
+    given = arguments(__doc__)
     tables = suite_zero(given.tables)
     progress = tqdm(total=len(PAPER) * len(ROWS), unit="cell", leave=False)
     for place, column in enumerate(PAPER):
         print(f"\n{column}: {len(tables[column])} architectures, {len(tables[column].proxies)} proxies")
         print(f"{'rho':<31}" + "".join(f"{title:>11}" for title in ("paper", *WAYS)))
         for title, name, paper in ROWS:
-            found = honest(name, column, tables, folds=given.folds, draws=given.draws, seed=given.seed)
+            found = honest(name, column, tables, given.folds, given.draws, given.seed)
             cells = (paper[place] if paper else float("nan"), *found)
             print(f"{title:<31}" + "".join(f"{number(cell):>11}" for cell in cells))
             progress.update()
         explain(tables[column], given.seed)
     print(LEGEND)
-
-
-LEGEND = """
-on all: fitted on the architectures it is judged on, as published. unseen: fitted on the other half.
-new task: fitted on other tasks of the same architectures' space. new space: fitted on all other spaces."""
-
-
-def honest(
-    name: str, column: str, tables: Mapping[str, Table], folds: int, draws: int, seed: int
-) -> tuple[float, ...]:
-    """Return rho on all, on unseen architectures, their difference, and rho on a new task and a new space."""
-    space = COLUMNS[column][0]
-    own = {other: table for other, table in tables.items() if COLUMNS[other][0] == space}
-    foreign = {
-        other: table for other, table in tables.items() if COLUMNS[other][0] != space or other == column
-    }
-    here = judge(name, own, folds=folds, draws=draws, seed=seed, only=column)[column]
-    away = judge(name, foreign, folds=folds, draws=draws, seed=seed, only=column)[column]
-    return here.on_all, here.across_architectures, here.optimism, here.across_tasks, away.across_tasks
 
 
 def explain(table: Table, seed: int) -> None:
@@ -100,13 +66,6 @@ def explain(table: Table, seed: int) -> None:
     print(
         f"LIBRA less the best proxy, {libra.proxies[0]}, both on all: 95 % within {low:+.3f} .. {high:+.3f}"
     )
-
-
-def beyond_the_best(table: Table, seed: int) -> tuple[float, float]:
-    """Return the 95 % interval, over redrawn architectures, of LIBRA's rho less the best proxy's, on all."""
-    ranked = [get(name).combine(table) for name in ("libra", "best_proxy")]
-    rhos = bootstrap_spearman(table.truth, np.column_stack(ranked), 1000, np.random.default_rng(seed))
-    return interval(rhos[:, 0] - rhos[:, 1])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Options in names, as in "l_swag[interval=3-7]" or "libra[bins=equal]": one spelling for one definition."""
+"""Options in names, as in "l_swag[interval=3-7]" or "libra[window=0.2]": one spelling for one definition."""
 
 from __future__ import annotations
 

@@ -81,7 +81,9 @@ def _ground(settings: Settings, run: Run) -> Ground:
         with Benchmark.open(run.root) as benchmark:
             protocol, recipe = protocol_and_recipe(benchmark, settings)
             if protocol is not None:
-                table = benchmark.accuracy(settings.task.name, protocol, recipe, space)
+                table = benchmark.accuracy(
+                    task=settings.task.name, protocol=protocol, recipe=recipe, space=space
+                )
                 known = zip(table["arch_id"].to_pylist(), table["accuracy"].to_pylist(), strict=True)
                 accuracies = {arch_id: accuracy for arch_id, accuracy in known if accuracy is not None}
     members = None

@@ -20,8 +20,8 @@ CHANCE = 0.05
 
 
 @dataclass(frozen=True)
-class Level:
-    """The networks of one value of a factor, out of line: see `store.Benchmark.factors`.
+class Outlier:
+    """A level of a factor that is out of line: see `store.Benchmark.factors`.
 
     accuracy, expected: their mean, and what the other values lead to expect (0..1).
     deviations:         how far beyond, in deviations within the others; None where those do not vary.
@@ -51,7 +51,7 @@ class Check:
     explained: dict[str, float]
     together: float
     chance: float
-    farthest: Level | None
+    farthest: Outlier | None
 
     @property
     def refused(self) -> str:
@@ -118,13 +118,13 @@ def check(accuracies: Sequence[float], known: Mapping[str, Real]) -> Check:
     together, used = _share([stats.rankdata(values) for values in known.values()], ranks)
     free = len(y) - 1 - used
     chance = float(stats.beta.sf(together, used / 2, free / 2)) if used and free > 0 else 1.0
-    levels = [
-        Level(name, row["level"], row["n"], row["accuracy"], row["expected"], row["deviations"])
+    outliers = [
+        Outlier(name, row["level"], row["n"], row["accuracy"], row["expected"], row["deviations"])
         for name, values in known.items()
         for row in judged(values.tolist(), y, banded=name == "params")
         if row.get("out_of_line")
     ]
-    farthest = max(levels, key=lambda level: abs(level.accuracy - level.expected), default=None)
+    farthest = max(outliers, key=lambda one: abs(one.accuracy - one.expected), default=None)
     return Check(len(y), explained, together, chance, farthest)
 
 

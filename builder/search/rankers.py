@@ -24,7 +24,7 @@ from builder.settings import Settings
 from builder.tasks import Task
 from proxies import combiners
 from spaces import Architecture
-from store import Benchmark
+from store import Benchmark, StoreError
 from store.write import part_name, write_part
 
 ACCURACY = "accuracy"
@@ -221,7 +221,7 @@ def _combination(name: str, settings: Settings, run: Run) -> tuple[str, tuple[st
         raise BuilderError(_unknown(name, [ACCURACY, *combiners.names(), *proxies.names()]))
     combiner, wanted = combiners.get(name), proxies.resolve(settings.proxies.names)
     if combiner.fits:
-        table = combiners.Table(*_earlier(settings, run, wanted))
+        table = _earlier(settings, run, wanted)
     else:  # it asks for no more than the proxies there are
         table = combiners.Table({proxy: np.empty(0) for proxy in wanted})
     draws = np.random.default_rng(derive_seed("search", combiner.name, settings.score.seeds))
@@ -230,39 +230,22 @@ def _combination(name: str, settings: Settings, run: Run) -> tuple[str, tuple[st
     return combiner.name, combination.proxies, combination.merge
 
 
-def _earlier(
-    settings: Settings, run: Run, wanted: Sequence[str]
-) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Return scores (architectures,) by proxy, accuracies and params of an earlier benchmark."""
-    root = Path(settings.search.fitted_on or run.root)
-    space, task = quoted(settings.space.name), quoted(settings.task.name)
+def _earlier(settings: Settings, run: Run, wanted: Sequence[str]) -> combiners.Table:
+    """Return the scores, accuracies and params of an earlier benchmark."""
+    root, task = Path(settings.search.fitted_on or run.root), settings.task.name
     with Benchmark.open(root) as benchmark:
         protocol, recipe = protocol_and_recipe(benchmark, settings)
-        known = benchmark.sql(
-            f"""SELECT arch_id, accuracy, params FROM final_accuracies
-            JOIN (SELECT arch_id, params FROM architectures) USING (arch_id)
-            WHERE space = {space} AND task = {task} AND split = 'test' AND accuracy IS NOT NULL
-              AND protocol = {quoted(protocol or "")} AND recipe = {quoted(recipe or "")} ORDER BY arch_id"""
-        )
-        scores = benchmark.sql(
-            f"""SELECT proxy, arch_id, avg(value ORDER BY seed) AS value FROM scores
-            WHERE task = {task} AND proxy IN ({", ".join(map(quoted, wanted))})
-            GROUP BY proxy, arch_id HAVING bool_and(value IS NOT NULL)"""
-        ).to_pylist()
-    places = {arch_id: place for place, arch_id in enumerate(known["arch_id"].to_pylist())}
-    columns: dict[str, np.ndarray] = {}
-    for row in scores:
-        if row["arch_id"] in places:
-            column = columns.setdefault(row["proxy"], np.full(len(places), np.nan))
-            column[places[row["arch_id"]]] = row["value"]
-    if not columns:
-        raise BuilderError(
-            f"search.rankers: nothing to fit a combiner on in {root}: no architecture of {space} on {task} "
-            "has both an accuracy and a score. Run job=accuracy and job=score there, or name another "
-            "benchmark with search.fitted_on=."
-        )
-    in_order = {name: columns[name] for name in wanted if name in columns}
-    return in_order, known["accuracy"].to_numpy(), known["params"].to_numpy()
+        scored = [name for name in wanted if name in benchmark.proxies()]
+        try:
+            columns = benchmark.for_combiners(
+                task, protocol=protocol, recipe=recipe, space=settings.space.name, proxies=scored
+            )
+        except StoreError as error:
+            raise BuilderError(
+                f"search.rankers: nothing to fit a combiner on in {root}: {error} Run job=accuracy and "
+                "job=score there, or name another benchmark with search.fitted_on=."
+            ) from None
+    return combiners.Table(**columns)
 
 
 def protocol_and_recipe(benchmark: Benchmark, settings: Settings) -> tuple[str | None, str | None]:

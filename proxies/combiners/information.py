@@ -6,8 +6,8 @@ Source: Krishnakumar et al., NAS-Bench-Suite-Zero, NeurIPS 2022, section 4; its 
 
 With as many bins as the source takes, 1000 architectures hardly ever share a combination: H(y, z1, z) comes
 close to log2(1000) whatever z is, and IG mostly says how finely z cuts the architectures. A proxy with few
-different bins (ties, one far-off value) then seems to tell little. Bins of equal count and Miller and Madow's
-correction answer that.
+different bins (ties, one far-off value) then seems to tell little. Fewer bins of equal count and Miller and
+Madow's correction answer that. `store.Benchmark.information_gain` has both under the same names.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from proxies.combiners.ranks import ranks
 from proxies.combiners.table import Real
 
 Binned = NDArray[np.intp]
-Bins = Literal["width", "equal"]
+Binning = Literal["equal_width", "equal_count"]
 
-EQUAL_BINS = 8
+PER_CELL = 5  # architectures that a cell of three equal-count binnings should hold
+MOST = 8  # equal-count bins that are enough for any number of architectures
 FAILED = -1  # the bin of values that are not finite
 
 
-def width_bins(values: Real) -> Binned:
+def equal_width(values: Real) -> Binned:
     """Return the bin of each value among bins of equal width from the smallest to the largest.
 
     values: (architectures,); those that are not finite share a bin of their own
@@ -48,18 +49,20 @@ def width_bins(values: Real) -> Binned:
     return binned
 
 
-def equal_bins(values: Real, count: int = EQUAL_BINS) -> Binned:
+def equal_count(values: Real) -> Binned:
     """Return the bin of each value among bins of as equal numbers of architectures as ties allow.
 
     values: (architectures,); those that are not finite share a bin of their own
 
-    Bins follow ranks, so that they do not change under monotone transforms of the values.
+    Their number is the most of 2 to 8 that leave 5 finite values for each cell of three binnings. Bins follow
+    ranks, so that they do not change under monotone transforms of the values.
     """
     finite = np.isfinite(values)
     binned = np.full(len(values), FAILED, dtype=np.intp)
     if finite.any():
-        shares = (ranks(values[finite]) - 0.5) / finite.sum()
-        binned[finite] = np.floor(shares * count).astype(np.intp)
+        n = int(finite.sum())
+        count = next((bins for bins in range(MOST, 2, -1) if PER_CELL * bins**3 <= n), 2)
+        binned[finite] = ((2 * ranks(values[finite]) - 1) * count // (2 * n)).astype(np.intp)
     return binned
 
 
@@ -80,16 +83,16 @@ def conditional_entropy(of: Binned, *given: Binned, corrected: bool = False) -> 
     return entropy(of, *given, corrected=corrected) - entropy(*given, corrected=corrected)
 
 
-def information_gain(accuracies: Real, known: Real, added: Real, bins: Bins = "width") -> float:
+def information_gain(accuracies: Real, known: Real, added: Real, binning: Binning = "equal_width") -> float:
     """Return IG(added) = H(accuracies | known) - H(accuracies | known, added), in bits.
 
     accuracies, known, added: (architectures,), of any unit.
-    bins: "width", as the source; or "equal", eight of equal count, with Miller and Madow's correction.
+    binning: "equal_width", as the source; or "equal_count", with Miller and Madow's correction.
 
-    Never below 0 for "width", except by rounding; a correction can be larger than what it corrects.
+    Never below 0 for "equal_width", except by rounding; a correction can be larger than what it corrects.
     """
-    corrected = bins == "equal"
-    cut = equal_bins if corrected else width_bins
+    corrected = binning == "equal_count"
+    cut = equal_count if corrected else equal_width
     y, first, second = cut(accuracies), cut(known), cut(added)
     without = conditional_entropy(y, first, corrected=corrected)
     return without - conditional_entropy(y, first, second, corrected=corrected)

@@ -23,10 +23,11 @@ tasks they have seen is optimistic. `proxies.combiners.judge` therefore gives th
 on all architectures, as papers publish it; across architectures, fitted on one half and judged on the other;
 and across tasks, fitted on the other tasks. The differences are the optimism.
 
-**Options** stand in the name: `libra[bins=equal,merge=rank_sum]`.
+**Options** stand in the name: `libra[binning=equal_count,merge=rank_sum]`.
 
     from proxies import combiners
     table = combiners.Table(scores={"snip": ..., "nwot": ...}, accuracies=..., params=...)
+    table = combiners.Table(**benchmark.for_combiners(task="cifar10"))  # the same, of a store.Benchmark
     fitted = combiners.get("libra").fit([table])
     fitted.proxies, fitted.choice.window, fitted.rank(table)
     combiners.judge("libra", {"cifar10": table, "svhn": other})

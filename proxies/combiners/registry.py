@@ -28,7 +28,7 @@ _COMBINERS: dict[str, Combiner] = {}
 class Combiner:
     """A way to make one ranking out of several proxies.
 
-    name:     key in tables and configurations; other options than usual stand in it, "libra[bins=equal]".
+    name:     key in tables and configurations; other options than usual stand in it, "libra[window=0.2]".
     source:   paper or code it is defined by.
     fits:     True where it looks at accuracies: what it says of architectures it has seen is optimistic.
     function: takes tables and a generator, returns a `Combination`.
@@ -103,7 +103,7 @@ def names() -> list[str]:
 
 
 def get(name: str) -> Combiner:
-    """Return the combiner of this name, which may set options: "libra[bins=equal,merge=rank_sum]".
+    """Return the combiner of this name, which may set options: "libra[binning=equal_count,merge=rank_sum]".
 
     Its own name has the options in the order of its signature, without those that are as always.
     Raises ProxyError for an unknown name, with the closest known one, for an unknown option, or a value of

@@ -6,12 +6,15 @@ import functools
 import pkgutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from proxies.combiners.ranks import spearman
 from proxies.combiners.table import Table
 from proxies.errors import ProxyError
+
+Kind = Literal["gradient-free", "gradient-based"]
 
 
 def rho_by_proxy(tables: Sequence[Table]) -> dict[str, float]:
@@ -27,6 +30,17 @@ def rho_by_proxy(tables: Sequence[Table]) -> dict[str, float]:
         raise ProxyError("No proxy orders the architectures: all scores, or the accuracies, are the same.")
     means = {name: float(np.nan_to_num(rhos).mean()) for name, rhos in known.items()}
     return {name: means[name] for name in sorted(means, key=lambda name: (-means[name], name))}
+
+
+def best_of_kind(tables: Sequence[Table], kind: Kind, count: int) -> list[str]:
+    """Return the `count` proxies of a kind of highest rho with accuracy, or as many as there are.
+
+    Raises ProxyError where there is none.
+    """
+    of_kind = gradient_based if kind == "gradient-based" else gradient_free
+    if not (chosen := of_kind(rho_by_proxy(tables))[:count]):
+        raise ProxyError(f"No {kind} proxy orders the architectures. Score one first.")
+    return chosen
 
 
 def gradient_based(proxies: Iterable[str]) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Unpack
 
 import pyarrow as pa
 
-from store import analysis, information
+from store import analysis, combining, information
 from store.errors import StoreError, unknown
 from store.questions.names import Known, Others, checked_draws, positive
 
@@ -91,3 +91,15 @@ class Relations(Known):
         if bins is not None and bins < 2:
             raise StoreError(f"bins is {bins}. Give 2 or more, or None for as many as the binning takes.")
         return information.information_gain(self._query, self._selection(task, **others), binning, bins)
+
+    def for_combiners(self, task: str | None = None, **others: Unpack[Others]) -> combining.Columns:
+        """What `proxies.combiners.Table` is made of: `Table(**benchmark.for_combiners(task="digits"))`.
+
+        task, others: as in `rank()`; together they select one space, task, protocol and recipe
+
+        Returns `accuracies` and `params`, (architectures,) float64 each, and `scores`, the same of each proxy
+        by name: the mean over its seeds, NaN where one of them failed or is missing. Rows are the
+        architectures with an accuracy, by arch_id. Raises StoreError for an unknown name, where several
+        rankings are selected, or none.
+        """
+        return combining.for_combiners(self._query, self._selection(task, **others))

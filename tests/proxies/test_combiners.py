@@ -17,12 +17,14 @@ from proxies.combiners import ProxyError, Table, statistics
 from proxies.combiners.information import (
     conditional_entropy,
     entropy,
-    equal_bins,
+    equal_count,
+    equal_width,
     information_gain,
-    width_bins,
 )
 from proxies.combiners.page import page
 from proxies.combiners.ranks import log_rank_sum, rank_sum, ranks, spearman
+from store.information import gains
+from store.rank import Cell
 
 WRITTEN = Path(proxies.__file__).parent.parent / "docs" / "combiners.md"
 N = 400
@@ -90,7 +92,7 @@ class TestLibra:
     @pytest.mark.parametrize(
         ("name", "chosen"),
         [
-            ("libra[bins=equal]", ("snip", "nwot", "fisher")),
+            ("libra[binning=equal_count]", ("snip", "nwot", "fisher")),
             ("libra[third=none]", ("snip", "nwot")),
             ("libra[third=smallest]", ("snip", "nwot", "zen")),
             ("best_proxy", ("snip",)),
@@ -181,7 +183,7 @@ MONOTONE = {"exp": np.exp, "cube": lambda x: x**3, "line": lambda x: 7 * x - 3, 
 
 
 class TestInvariance:
-    @pytest.mark.parametrize("name", [*sorted(set(EVERY) - {"libra"}), "libra[bins=equal]"])
+    @pytest.mark.parametrize("name", [*sorted(set(EVERY) - {"libra"}), "libra[binning=equal_count]"])
     @pytest.mark.parametrize("transform", MONOTONE)
     def test_monotone_transforms_change_nothing(self, everyone, name, transform):
         bent = Table(
@@ -199,7 +201,7 @@ class TestInvariance:
         far = Table({**planted.scores, "zen": stretched}, planted.accuracies, planted.params)
         assert np.array_equal(ranks(stretched), ranks(planted.scores["zen"]))
         assert combiners.get("libra").fit([far]).proxies[1] == "zen"
-        assert combiners.get("libra[bins=equal]").fit([far]).proxies[1] == "nwot"
+        assert combiners.get("libra[binning=equal_count]").fit([far]).proxies[1] == "nwot"
 
     @pytest.mark.parametrize("name", EVERY)
     def test_the_order_of_rows_changes_nothing(self, everyone, name):
@@ -312,19 +314,21 @@ class TestInformation:
 
     @pytest.mark.parametrize(("n", "count"), [(1000, 24), (200, 19), (724, 23)])
     def test_as_many_bins_as_the_source_takes(self, n, count):
-        assert set(width_bins(np.arange(float(n)))) == set(range(count))
+        assert set(equal_width(np.arange(float(n)))) == set(range(count))
 
     def test_the_bins_are_numpys(self):
         values = np.random.default_rng(0).standard_normal(500)
         edges = np.histogram_bin_edges(values, bins=round(1 + 3.322 * np.log(500)))
         edges[-1] += 1
-        assert np.array_equal(width_bins(values), np.digitize(values, edges) - 1)
+        assert np.array_equal(equal_width(values), np.digitize(values, edges) - 1)
 
-    def test_equal_bins_hold_equally_many_and_keep_ties_together(self):
-        assert np.array_equal(np.bincount(equal_bins(np.arange(80.0))), [10] * 8)
-        assert len(set(equal_bins(np.ones(80)))) == 1
+    def test_bins_of_equal_count_hold_equally_many_and_keep_ties_together(self):
+        for n, count in ((2560, 8), (2559, 7), (400, 4), (80, 2), (20, 2)):
+            held = np.bincount(equal_count(np.arange(float(n))))
+            assert len(held) == count and np.ptp(held) <= 1
+        assert len(set(equal_count(np.ones(80)))) == 1
 
-    @pytest.mark.parametrize("bins", [width_bins, equal_bins])
+    @pytest.mark.parametrize("bins", [equal_width, equal_count])
     def test_failed_values_are_a_bin_of_their_own(self, bins):
         values = np.arange(20.0)
         values[[4, 5, 6]] = np.nan, np.inf, -np.inf
@@ -332,15 +336,24 @@ class TestInformation:
         assert set(binned[4:7]) == {-1} and (np.delete(binned, [4, 5, 6]) >= 0).all()
         assert set(bins(np.full(5, np.nan))) == {-1}
 
+    @pytest.mark.parametrize("binning", ["equal_width", "equal_count"])
+    def test_store_has_the_same_gain_under_the_same_name(self, planted, binning):
+        y, first = planted.truth, planted.scores["snip"]
+        second = np.round(planted.scores["nwot"], 1)  # with ties
+        cell = Cell({}, y, planted.sizes, np.column_stack([first, second]), np.empty(0), np.empty(0))
+        bits, _, _ = gains(cell, binning, None)
+        ours = information_gain(y, first, second, binning)
+        assert ours == pytest.approx(bits[0, 1, 1] - bits[0, 1, 2], abs=1e-12)
+
     def test_what_tells_nothing_new_gains_nothing(self, planted):
         y, snip, noise = planted.truth, planted.scores["snip"], noisy(np.zeros(N), 1, 0)
-        for bins in ("width", "equal"):
-            assert information_gain(y, snip, snip, bins) == pytest.approx(0, abs=1e-9)
-            assert information_gain(y, snip, np.zeros(N), bins) == pytest.approx(0, abs=1e-9)
-            assert information_gain(y, noise, y, bins) > 1
+        for binning in ("equal_width", "equal_count"):
+            assert information_gain(y, snip, snip, binning) == pytest.approx(0, abs=1e-9)
+            assert information_gain(y, snip, np.zeros(N), binning) == pytest.approx(0, abs=1e-9)
+            assert information_gain(y, noise, y, binning) > 1
         # 400 architectures cannot fill 21 x 21 x 21 bins: noise seems to tell a lot.
-        assert information_gain(y, snip, noise, "width") > 0.8
-        assert abs(information_gain(y, snip, noise, "equal")) < information_gain(y, snip, noise, "width")
+        assert information_gain(y, snip, noise) > 0.8
+        assert abs(information_gain(y, snip, noise, "equal_count")) < 0.1 < information_gain(y, snip, noise)
 
 
 class TestJudging:
@@ -394,9 +407,12 @@ class TestJudging:
 
 class TestNames:
     def test_one_definition_has_one_name(self):
-        assert combiners.get("libra[merge=rank_sum,bins=equal]").name == "libra[bins=equal,merge=rank_sum]"
-        assert combiners.get("libra[bins=width]").name == "libra"
-        assert combiners.resolve(["libra[bins=width]", "libra"]) == ["libra"]
+        assert (
+            combiners.get("libra[merge=rank_sum,binning=equal_count]").name
+            == "libra[binning=equal_count,merge=rank_sum]"
+        )
+        assert combiners.get("libra[binning=equal_width]").name == "libra"
+        assert combiners.resolve(["libra[binning=equal_width]", "libra"]) == ["libra"]
         assert combiners.resolve(["all"]) == combiners.names()
 
     @pytest.mark.parametrize(
@@ -404,8 +420,10 @@ class TestNames:
         [
             ("libre", "Unknown combiner 'libre'. Did you mean 'libra'?"),
             ("rank_sum[x=1]", "Combiner 'rank_sum' has no options; expected rank_sum."),
-            ("libra[bin=equal]", "Combiner 'libra': Unknown option 'bin'. Did you mean 'bins'?"),
-            ("libra[bins=wide]", "Combiner 'libra': bins is 'wide'; expected one of width, equal."),
+            ("libra[bining=equal_count]",
+             "Combiner 'libra': Unknown option 'bining'. Did you mean 'binning'?"),
+            ("libra[binning=wide]",
+             "Combiner 'libra': binning is 'wide'; expected one of equal_width, equal_count."),
             ("libra[window=inf]", "Combiner 'libra': window is 'inf'; expected a number."),
             ("vote[voters=all",
              "Combiner 'vote[voters=all' has no closing bracket; expected vote[option=value,...]."),
@@ -479,7 +497,7 @@ def test_combining_needs_neither_torch_nor_scikit_learn():
 
 @pytest.mark.parametrize("values", [[1e17] * 30, [1.0, np.nextafter(1.0, 2)] * 15, [-1e308, 1e308] * 15])
 def test_bins_of_one_width_hold_whatever_the_range(values):
-    found = width_bins(np.array(values))
+    found = equal_width(np.array(values))
     assert set(np.unique(found)) <= {0, round(1 + 3.322 * np.log(30)) - 1}
 
 

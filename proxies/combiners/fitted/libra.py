@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from proxies.combiners.combination import Choice, Combination
-from proxies.combiners.information import Bins, information_gain
+from proxies.combiners.information import Binning, information_gain
 from proxies.combiners.ranks import MERGES, Merge, spearman
 from proxies.combiners.registry import combiner
 from proxies.combiners.statistics import rho_by_proxy
@@ -28,7 +28,7 @@ def libra(
     tables: Sequence[Table],
     generator: np.random.Generator,
     *,
-    bins: Bins = "width",
+    binning: Binning = "equal_width",
     merge: Merge = "log_rank_sum",
     window: float = 0.1,
     second: Second = "least",
@@ -45,9 +45,9 @@ def libra(
     by 0.05 until somebody is, for z2 and again for z3, which is logged and told in `Choice`. It leaves open
     how the three are merged: `merge=log_rank_sum` as AZ-NAS, or `rank_sum`. Ties go to the higher rho, then
     to the name. On several tables, rho, gain and distance of biases are means over them.
-    Invariance: rho, bias and merge see ranks alone. The gain by `bins=width`, NAS-Bench-Suite-Zero's, sees
-    values: a monotone transform of a proxy can change the choice. `bins=equal`, eight bins of equal count
-    with Miller and Madow's correction, is free of that.
+    Invariance: rho, bias and merge see ranks alone. The gain by `binning=equal_width`,
+    NAS-Bench-Suite-Zero's, sees values: a monotone transform of a proxy can change the choice.
+    `binning=equal_count`, two to eight bins of equal count with Miller and Madow's correction, is free of it.
     Ablations: `second=most` takes the candidate of most gain, `window=2` makes every proxy a candidate;
     `third=smallest` takes the candidate of smallest |bias|, `third=random` any proxy left, `third=none` none.
     """
@@ -56,7 +56,7 @@ def libra(
     if not 0 < window <= 2:
         raise ProxyError(f"A window of rho is above 0 and at most 2; got window = {window:g}.")
     candidates, ended = _within(window, rho, others, 1)
-    gain = {name: _mean_gain(tables, first, name, bins) for name in candidates}
+    gain = {name: _mean_gain(tables, first, name, binning) for name in candidates}
     chosen = [first, *_extreme(gain, 1 if second == "least" else -1)]
     if third == "random":
         left = sorted(set(others) - set(chosen))
@@ -93,8 +93,8 @@ def _extreme(values: Mapping[str, float], sign: int) -> list[str]:
     return [min(values, key=lambda name: sign * round(values[name], DIGITS))] if values else []
 
 
-def _mean_gain(tables: Sequence[Table], first: str, name: str, bins: Bins) -> float:
-    gains = [information_gain(t.truth, t.scores[first], t.scores[name], bins) for t in tables]
+def _mean_gain(tables: Sequence[Table], first: str, name: str, binning: Binning) -> float:
+    gains = [information_gain(t.truth, t.scores[first], t.scores[name], binning) for t in tables]
     return float(np.mean(gains))
 
 

@@ -7,9 +7,8 @@ import numpy as np
 from proxies.combiners.combination import Combination
 from proxies.combiners.ranks import MERGES, Merge
 from proxies.combiners.registry import combiner
-from proxies.combiners.statistics import gradient_based, gradient_free, rho_by_proxy
+from proxies.combiners.statistics import best_of_kind
 from proxies.combiners.table import Table
-from proxies.errors import ProxyError
 
 
 @combiner("one_of_each", source="Casarin et al., CVPR 2025, Table 4", fits=True)
@@ -23,10 +22,5 @@ def one_of_each(
     Deviations: the paper does not say which of each kind it takes. The kinds are those of `two_gradient_free`
     and `two_gradient_based`.
     """
-    rho = rho_by_proxy(tables)
-    free, based = gradient_free(rho)[:1], gradient_based(rho)[:1]
-    if not (free and based):
-        raise ProxyError(
-            "one_of_each: expected a gradient-free and a gradient-based proxy. Score both first."
-        )
-    return Combination((*free, *based), MERGES[merge])
+    chosen = best_of_kind(tables, "gradient-free", 1) + best_of_kind(tables, "gradient-based", 1)
+    return Combination(tuple(chosen), MERGES[merge])

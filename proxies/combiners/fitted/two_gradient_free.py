@@ -7,9 +7,8 @@ import numpy as np
 from proxies.combiners.combination import Combination
 from proxies.combiners.ranks import MERGES, Merge
 from proxies.combiners.registry import combiner
-from proxies.combiners.statistics import gradient_free, rho_by_proxy
+from proxies.combiners.statistics import best_of_kind
 from proxies.combiners.table import Table
-from proxies.errors import ProxyError
 
 
 @combiner("two_gradient_free", source="Casarin et al., CVPR 2025, Table 4", fits=True)
@@ -23,7 +22,4 @@ def two_gradient_free(
     Deviations: the paper does not say which two it takes. Gradient-free is what this package files as such,
     with parameter and operation counts among them.
     """
-    chosen = gradient_free(rho_by_proxy(tables))[:2]
-    if not chosen:
-        raise ProxyError("two_gradient_free: no gradient-free proxy has scores. Score one first.")
-    return Combination(tuple(chosen), MERGES[merge])
+    return Combination(tuple(best_of_kind(tables, "gradient-free", 2)), MERGES[merge])
