@@ -5,7 +5,7 @@ was fitted on the half of the architectures that it is not in.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,21 +15,12 @@ from leaderboard.selection import Filters
 from proxies import combiners
 from proxies.combiners import Choice, Judgement
 from proxies.combiners.judge import unseen
-from store import Benchmark
+from store import Benchmark, StoreError
 
 # Left out of the ranking: two need scikit-learn, which the page does without; one is a draw of two proxies.
+FEWEST = 3  # architectures below which a rank correlation says nothing
 MOST = 12  # proxies that a combination is held against
 SLOW = ("gradient_boosted", "linear", "two_random")
-
-SCORES = """
-SELECT arch_id, proxy, value, params, accuracy
-FROM scores JOIN (
-    SELECT arch_id, accuracy FROM final_accuracies
-    WHERE split = 'test' AND accuracy IS NOT NULL AND space = {space} AND task = {task}
-      AND protocol = {protocol} AND ({recipe} IS NULL OR recipe = {recipe})
-) USING (arch_id) JOIN (SELECT arch_id, params FROM architectures) USING (arch_id)
-WHERE task = {scores_from} QUALIFY seed = min(seed) OVER (PARTITION BY proxy) ORDER BY arch_id
-"""
 
 
 def offered() -> list[str]:
@@ -45,7 +36,9 @@ def scores(
     Returns the rows, and the reason of each combiner that cannot be had.
     """
     rows: list[dict[str, Any]] = []
-    reasons: dict[str, str] = {}
+    reasons: dict[str, str] = {
+        name: "A proxy has this name." for name in names if name in benchmark.proxies()
+    }
     for task in filters.tasks:
         arch_ids, table = met(benchmark, filters, task)
         for name in names if table else ():
@@ -59,6 +52,8 @@ def scores(
                 about | {"arch_id": arch_id, "value": float(value)}
                 for arch_id, value in zip(arch_ids, values, strict=True)
             ]
+    missing = set(names) - {row["proxy"] for row in rows}
+    reasons = dict.fromkeys(missing, "Fewer than 3 architectures have scores and an accuracy.") | reasons
     return [row for row in rows if row["proxy"] not in reasons], reasons
 
 
@@ -112,19 +107,23 @@ def combined(
 def met(benchmark: Benchmark, filters: Filters, task: str) -> tuple[list[str], combiners.Table | None]:
     """The scores and accuracies of a task as combiners read them, and the arch_id of each row.
 
-    Of several proxy seeds the first, as a search would have it. No table where fewer than 3 architectures
-    have both.
+    No table where fewer than 3 architectures have both.
     """
-    found = benchmark.sql(_query(filters, task)).to_pandas()
-    least, most = filters.params
-    found = found[found["params"].between(least or 0, most or float("inf"))]
-    wide = found.pivot(index="arch_id", columns="proxy", values="value").sort_index()
-    wide = wide[[name for name in wide if wide[name].notna().any()]]
-    if len(wide) < 3 or wide.columns.empty:
+    where = replace(filters.on(task), shared=())
+    try:
+        columns = benchmark.for_combiners(**where.meeting)
+    except StoreError:
         return [], None
-    mine = found.drop_duplicates("arch_id").set_index("arch_id").loc[wide.index]
-    values = {str(name): wide[name].to_numpy(np.float64) for name in wide}
-    return list(wide.index), combiners.Table(values, mine["accuracy"], mine["params"])
+    known = benchmark.accuracy(**where.accuracies).to_pandas().dropna(subset="accuracy")
+    if any(where.params):
+        sizes = benchmark.architectures(where.space).to_pandas().set_index("arch_id")["params"]
+        least, most = where.params
+        known = known[known["arch_id"].map(sizes).between(least or 0, most or float("inf"))]
+    scored = {name: column for name, column in columns["scores"].items() if np.isfinite(column).any()}
+    if len(known) < FEWEST or not scored:
+        return [], None
+    table = combiners.Table(scored, columns["accuracies"], columns["params"])
+    return sorted(known["arch_id"]), table
 
 
 def kind(name: str) -> str:
@@ -139,18 +138,3 @@ def values_of(name: str, table: combiners.Table) -> np.ndarray:
         return found.combine(table)
     # The first of the halvings that `judge` draws with its usual seed.
     return unseen(found, table, np.random.default_rng([0, 0, 1]))
-
-
-def _query(filters: Filters, task: str) -> str:
-    names = {
-        "space": filters.space,
-        "task": task,
-        "protocol": filters.protocol,
-        "recipe": filters.recipe,
-        "scores_from": filters.scores_from or task,
-    }
-    return SCORES.format(**{name: _quoted(value) for name, value in names.items()})
-
-
-def _quoted(name: str | None) -> str:
-    return "NULL" if name is None else "'" + name.replace("'", "''") + "'"

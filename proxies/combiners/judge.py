@@ -109,8 +109,9 @@ def unseen(combiner: Combiner, table: Table, generator: np.random.Generator, fol
     generator: draws the folds.
     folds:     parts that the architectures are cut into.
 
-    Returns (architectures,), 0..1, higher is better: as places in the same pool, numbers of differently fitted
-    combinations can stand side by side. Raises ProxyError where the table lacks what the combiner needs.
+    Returns (architectures,), 0..1, higher is better: as places in the same pool, numbers of differently
+    fitted combinations can stand side by side. Raises ProxyError where the table lacks what the combiner
+    needs.
     """
     fold = generator.permutation(np.arange(len(table)) % folds)
     places = np.empty(len(table))

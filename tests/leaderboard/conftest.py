@@ -2,12 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -86,6 +87,13 @@ def write_searches(root: Path, accuracies: dict[str, float]) -> None:
             about |= {"space": "autoformer-micro", "accuracy": accuracies[evaluated[int(np.argmax(values))]]}
             rows.append(search_row(evaluated, values, **about))
     write_part(root, "searches", rows, "planted")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _close() -> Iterator[None]:
+    """Free the benchmarks that the pages keep open."""
+    yield
+    st.cache_resource.clear()
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def page(address: str) -> Iterator[Page]:
 
 
 def is_complaint(said: ConsoleMessage) -> bool:
-    """Streamlit asks below the page's own address first where it is served; that these are not there is fine."""
+    """Streamlit asks below the page's own address first where it is served: what is not there is fine."""
     return said.type == "error" and "/_stcore/" not in said.location["url"]
 
 
