@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import proxies.combiners as combiners
 from leaderboard.selection import Filters
-from proxies import combiners
 from proxies.combiners import Choice, Judgement
 from proxies.combiners.judge import unseen
 from store import Benchmark, StoreError

@@ -3,11 +3,11 @@
 import pandas as pd
 import streamlit as st
 
+import proxies.combiners as combiners
 from leaderboard import combining, frame, reading, state
 from leaderboard.charts import proxy as charts
 from leaderboard.filters import sidebar
 from leaderboard.words import DASH, plain
-from proxies import combiners
 from proxies.combiners import Choice
 
 USUAL = "libra"
