@@ -10,9 +10,12 @@ from store import analysis, difference, information
 from store import factors as sanity
 from store import groups as grouping
 from store import layers as depths
+from store import neighbours as nearest
 from store import noise as repeats
+from store import overall as means
 from store import rank as ranking
 from store import searches as progress
+from store import seeds as spread
 from store import top as best
 from store.connection import Connection, Find
 from store.errors import StoreError, unknown
@@ -31,6 +34,8 @@ from store.schema import TABLES
 ANSWERS = {
     "rank": ranking.RANKING,
     "compare": ranking.COMPARISON,
+    "overall": means.OVERALL,
+    "by_seed": spread.SEEDS,
     "groups": grouping.GROUPS,
     "top": best.TOP,
     "bias": analysis.BIAS,
@@ -41,6 +46,7 @@ ANSWERS = {
     "agreement": repeats.AGREEMENT,
     "factors": sanity.FACTORS,
     "layer_intervals": depths.RHO_BY_INTERVAL,
+    "neighbours": nearest.NEIGHBOURS,
     "diff": difference.DIFFERENCE,
     "moves": difference.MOVES,
 }
