@@ -47,7 +47,7 @@ def test_a_dry_run_writes_nothing_and_estimates_by_earlier_rows(left_alone, tmp_
     before = sorted(left_alone.rglob("*.parquet"))
     more = ("job=score", "score.seeds=[0,1]", "launcher=local", "launcher.workers=3", "dry_run=true")
     out = build(left_alone, *more)
-    assert "score: 6 blocks of 12 architectures; about" in out and "hours by the clock of 3" in out
+    assert "score: 6 blocks of 12 architectures; about 0 h 00 min" in out and "of 3 side by side" in out
     assert sorted(left_alone.rglob("*.parquet")) == before
 
 
