@@ -26,7 +26,7 @@ def test_a_worker_is_killed_and_its_block_is_done_by_another(left_alone, tmp_pat
     os.kill(children(process)[0], signal.SIGKILL)
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
-    assert "accuracy: 5 blocks of 12 architectures" in out and "score: 6 blocks of 12 architectures" in out
+    assert "accuracy: 5 blocks of 8 architectures" in out and "score: 4 blocks of 8 architectures" in out
     assert "autoformer-micro on digits, accuracies by supernet" in out
     same_tables(tmp_path, left_alone)
     assert not list(tmp_path.rglob("*.tmp")) and not list(tmp_path.glob("errors/*"))
@@ -47,7 +47,7 @@ def test_a_dry_run_writes_nothing_and_estimates_by_earlier_rows(left_alone, tmp_
     before = sorted(left_alone.rglob("*.parquet"))
     more = ("job=score", "score.seeds=[0,1]", "launcher=local", "launcher.workers=3", "dry_run=true")
     out = build(left_alone, *more)
-    assert "score: 6 blocks of 12 architectures; about 0 h 00 min" in out and "of 3 side by side" in out
+    assert "score: 4 blocks of 8 architectures; about 0 h 00 min" in out and "of 3 side by side" in out
     assert sorted(left_alone.rglob("*.parquet")) == before
 
 

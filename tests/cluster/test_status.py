@@ -24,7 +24,7 @@ def half(left_alone, tmp_path):
     for name in ("architectures", "scores", "runs"):
         shutil.copytree(left_alone / name, tmp_path / name)
     with Benchmark.open(tmp_path) as benchmark:
-        late = benchmark.sql("SELECT arch_id FROM architectures WHERE sample_index >= 6")[
+        late = benchmark.sql("SELECT arch_id FROM architectures WHERE sample_index >= 4")[
             "arch_id"
         ].to_pylist()
     remove(tmp_path, "scores", f"arch_id IN {tuple(late)}")
@@ -53,10 +53,10 @@ def test_status_counts_what_is_done_failed_and_missing(half, vitzero):
     assert code == 0, err
     shown = lines(out)
     assert "table | space | task | done | running | failed | missing" in shown
-    assert "scores | autoformer-micro | digits | nwot, params, random | 18 | 0 | 0 | 18" in shown
-    assert "scores | autoformer-micro | digits | snip | 5 | 0 | 1 | 6" in shown
+    assert "scores | autoformer-micro | digits | nwot, params, random | 12 | 0 | 0 | 12" in shown
+    assert "scores | autoformer-micro | digits | snip | 3 | 0 | 1 | 4" in shown
     assert "1 of scores, oom: CUDA out of memory" in shown
-    assert any(line.startswith("scores: ") and "rows an hour; the 24 to come in" in line for line in shown)
+    assert any(line.startswith("scores: ") and "rows an hour; the 16 to come in" in line for line in shown)
     assert sorted(half.rglob("*")) == before
 
 
@@ -74,7 +74,7 @@ def test_who_is_at_work_and_who_is_silent(half, vitzero):
     os.utime(path, (0, 0))  # the dead one's
     code, out, err = vitzero(f"root={half}", "job=status")
     assert code == 0, err
-    assert "scores | autoformer-micro | digits | nwot, params, random | 18 | 6 | 0 | 12" in lines(out)
+    assert "scores | autoformer-micro | digits | nwot, params, random | 12 | 6 | 0 | 6" in lines(out)
     assert "at work (1)" in out and "silent; the same command as before does their blocks again (1)" in out
     assert re.search(r"alive \(cpu.*\): score alive, heard of 0 h 00 min", out)
 
@@ -85,7 +85,7 @@ def test_retry_takes_out_what_was_chosen_and_the_same_command_does_it(half, left
     code, out, err = vitzero(f"root={half}", "job=retry", "retry.status=oom", "retry.message='out of memory'")
     assert code == 0 and "retry: 1 failed rows taken out of scores" in out, err
     code, out, err = vitzero(f"root={half}", *COMMAND, "job=score")
-    assert code == 0 and "25 ok" in out, err
+    assert code == 0 and "17 ok" in out, err
     assert facts(half, "scores") == facts(left_alone, "scores")
 
 
@@ -97,7 +97,7 @@ def test_a_reason_that_is_none_is_refused(half, vitzero):
 def test_the_other_rows_of_a_part_stay(half, monkeypatch):
     before = facts(half, "scores")
     monkeypatch.chdir(half.parent)
-    assert remove(Path(half.name), "scores", "proxy = 'random'") == 6
+    assert remove(Path(half.name), "scores", "proxy = 'random'") == 4
     assert facts(half, "scores") == [row for row in before if row["proxy"] != "random"]
 
 
