@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from proxies.errors import ProxyError
     from proxies.probe import Probe
-    from proxies.registry import Proxy, batches_needed, get, names, proxy, resolve
+    from proxies.registry import Proxy, batches_needed, get, look_at_images, names, proxy, resolve
     from proxies.score import Score, compute
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "batches_needed",
     "compute",
     "get",
+    "look_at_images",
     "names",
     "proxy",
     "resolve",
@@ -30,7 +31,7 @@ __all__ = [
 _HOMES = {
     "errors": ("ProxyError",),
     "probe": ("Probe",),
-    "registry": ("Proxy", "batches_needed", "get", "names", "proxy", "resolve"),
+    "registry": ("Proxy", "batches_needed", "get", "look_at_images", "names", "proxy", "resolve"),
     "score": ("Score", "compute"),
 }
 

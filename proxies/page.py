@@ -27,9 +27,17 @@ marked *walk* share one forward pass, and each of its backward passes; what a pr
 asked for before is the column `marginal_seconds` of the table of scores.
 
 **What a network tells about itself.** Some proxies need to know what a module is for. A network may have
-`input_shape` (channels, height, width); `roles`, by leaf module name: embed, attention, mlp, norm or head;
-`stages`, the names of the modules whose outputs are its features, in forward order; `feature_map`, the name
-of the module whose output is pooled for the classifier. Without it these proxies have no score, and say so.
+`input_shape` (channels, height, width); `roles`, by leaf module name: embed, attention, mlp, convolution,
+norm or head; `stages`, the names of the modules whose outputs are its features, in forward order;
+`feature_map`, the name of the module whose output is pooled for the classifier. Without it these proxies have
+no score, and say so. Features of four axes are read as (batch, channels, height, width), of three as (batch,
+tokens, channels): a network whose maps have their channels last, as Swin's have, must name modules that
+return one of the two.
+It may name its `loss` too: cross_entropy unless it says soft_cross_entropy, squared_error or absolute_error;
+labels are then shares or values.
+
+**Convolutional networks.** All proxies run on them but those whose entry says that they need attention.
+BatchNorm stays in the mode of the network, training when it is new, except where an entry bypasses it.
 """
 
 
@@ -75,11 +83,14 @@ def _entry(proxy: Proxy) -> str:
     needs = {
         "none": "the network alone",
         "shape": "the shape of an image",
+        "noise": "noise of its own, as many images as a mini-batch has",
         "images": "a mini-batch of images",
     }
     data = needs.get(proxy.data, "a mini-batch of images and labels")
     if proxy.batches > 1:
         data = f"at least {proxy.batches} mini-batches of images and labels"
+    if proxy.needs:
+        data = f"{data}, and {proxy.needs}"
     cost = "; ".join(f"`{name}`: {PASSES[name].cost}" for name in proxy.passes)
     lines.append(_flowed(f"**Needs** {data}{f'. Passes: {cost}' if cost else ''}.", indent="  ", first="- "))
     return "\n".join(lines) + "\n"

@@ -15,7 +15,8 @@ from proxies.errors import ProxyError
 from proxies.options import Kind, Option, base_name, read_options, unknown, written_name
 from proxies.probe import PASSES, WHOLE, Interval
 
-Data = Literal["none", "shape", "images", "labels"]
+Data = Literal["none", "shape", "noise", "images", "labels"]
+Needs = Literal["", "attention"]
 Function = Callable[..., float]
 
 _FOLDERS = ("baselines", "gradient_free", "gradient_based")
@@ -30,12 +31,14 @@ class Proxy:
                its name, as "gradsign[average=true]".
     principle: what it measures: "complexity", "trainability", "expressivity", "saliency" or "chance".
     source:    paper or code it is defined by.
-    data:      what it needs besides the network: "none", the "shape" of an image, "images", or "labels" too.
+    data:      what it needs besides the network: "none", the "shape" of an image, "noise" of its own in the
+               shape of a batch, "images", or "labels" too.
     passes:    passes of the probe it reads, by name.
     function:  takes a `Probe`, returns the score.
     control:   True for the baselines that stand in every ranking to compare with.
     interval:  tenths of the depth whose layers' gradients it reads.
     reads:     number of batches that the function itself reads, beside those of its passes.
+    needs:     what a network must have, "attention", or it has no score: a convolutional one has none.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Proxy:
     control: bool = False
     interval: Interval = WHOLE
     reads: int = 0
+    needs: Needs = ""
 
     @property
     def doc(self) -> str:
@@ -62,7 +66,7 @@ class Proxy:
     @property
     def batches(self) -> int:
         """The smallest number of batches it needs."""
-        own = 1 if self.data in ("images", "labels") else 0
+        own = 1 if self.data in ("noise", "images", "labels") else 0
         return max([own, self.reads, *(PASSES[name].batches for name in self.passes)])
 
 
@@ -75,6 +79,7 @@ def proxy(
     passes: tuple[str, ...] = (),
     control: bool = False,
     reads: int = 0,
+    needs: Needs = "",
 ) -> Callable[[Function], Function]:
     """Register the decorated function as a proxy, and return the function itself.
 
@@ -93,10 +98,14 @@ def proxy(
             raise ProxyError(
                 f"Proxy '{name}': data is '{data}'; expected one of {', '.join(get_args(Data))}."
             )
+        if needs not in get_args(Needs):
+            raise ProxyError(f"Proxy '{name}': needs is '{needs}'; expected attention, or nothing.")
         for needed in passes:
             if needed not in PASSES:
                 raise ProxyError(f"Proxy '{name}': {unknown('pass', needed, PASSES)}")
-        _PROXIES[name] = Proxy(name, principle, source, data, passes, function, control, reads=reads)
+        _PROXIES[name] = Proxy(
+            name, principle, source, data, passes, function, control, reads=reads, needs=needs
+        )
         return function
 
     return register
@@ -156,6 +165,11 @@ def batches_needed(names: Iterable[str]) -> int:
     unknown name.
     """
     return max((get(name).batches for name in names), default=0)
+
+
+def look_at_images(names: Iterable[str]) -> bool:
+    """Return whether any of these proxies depends on what its images show. Raises as `batches_needed`."""
+    return any(get(name).data in ("images", "labels") for name in names)
 
 
 @functools.cache

@@ -88,7 +88,7 @@ class ByProxies(Ranker):
     ) -> None:
         self.name, self.names = name, list(names)
         self._merge, self._settings, self._run = merge, settings, run
-        self._task = Task(settings.task, run.root / "cache")
+        self._task = Task(settings.task, run.cache)
         self._needed = proxies.batches_needed(self.names)
         self._batches: dict[int, list[Any]] = {}
         self._rows: dict[int, list[dict[str, Any]]] = {seed: [] for seed in settings.score.seeds}

@@ -10,6 +10,7 @@ from proxies.registry import proxy
     source="Serianni and Kalita, ACL 2023",
     data="images",
     passes=("head_importance",),
+    needs="attention",
 )
 def head_importance(probe: Probe) -> float:
     """Sum over attention heads how much the logits hang on the head's output.

@@ -7,7 +7,14 @@ from proxies.probe.attention import roles_with_attention
 from proxies.registry import proxy
 
 
-@proxy("auto_prox", principle="saliency", source="Wei et al., AAAI 2024", data="shape", passes=("data_free",))
+@proxy(
+    "auto_prox",
+    principle="saliency",
+    source="Wei et al., AAAI 2024",
+    data="shape",
+    passes=("data_free",),
+    needs="attention",
+)
 def auto_prox(probe: Probe) -> float:
     """Sum attention's |dR/dW| and the other layers' mean sigmoid of dR/dW, without data.
 

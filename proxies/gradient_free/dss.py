@@ -13,6 +13,7 @@ from proxies.registry import proxy
     source="Zhou et al., CVPR 2022",
     data="shape",
     passes=("data_free", "nuclear_norms"),
+    needs="attention",
 )
 def dss(probe: Probe) -> float:
     """Sum attention's products of nuclear norms and the other layers' saliencies, without data.

@@ -10,6 +10,7 @@ from proxies.registry import proxy
     source="Serianni and Kalita, ACL 2023",
     data="images",
     passes=("head_confidence",),
+    needs="attention",
 )
 def softmax_confidence(probe: Probe) -> float:
     """Sum over attention heads the largest entries of their weights.

@@ -10,6 +10,7 @@ from proxies.registry import proxy
     source="Serianni and Kalita, ACL 2023",
     data="shape",
     passes=("nuclear_norms",),
+    needs="attention",
 )
 def synaptic_diversity(probe: Probe) -> float:
     """Sum attention's products of nuclear norms, without data.

@@ -11,6 +11,7 @@ from proxies.registry import proxy
     source="Serianni and Kalita, ACL 2023",
     data="shape",
     passes=("data_free",),
+    needs="attention",
 )
 def synaptic_saliency(probe: Probe) -> float:
     """Sum the saliencies of the MLPs' weights, without data.

@@ -17,7 +17,7 @@ from proxies.registry import proxy
 _SHIFT = 0.01  # of an image, in standard deviations of its pixels
 
 
-@proxy("zen", principle="expressivity", source="Lin et al., ICCV 2021", data="images")
+@proxy("zen", principle="expressivity", source="Lin et al., ICCV 2021", data="noise")
 def zen(probe: Probe, *, pooled: bool = False, redraw: bool = True, repeats: int = 1) -> float:
     """Return the log of how far a small shift of noise images moves the feature map, at Gaussian weights.
 

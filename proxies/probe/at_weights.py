@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from proxies.probe.layers import call
+from proxies.probe.loss import summed_loss
 
 
 def loss_and_gradients(
@@ -18,10 +18,10 @@ def loss_and_gradients(
     weights: Mapping[str, Tensor],
     at_once: int | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the mean cross-entropy, a float64 scalar, and its gradient by each of the weights.
+    """Return the mean loss, a float64 scalar, and its gradient by each of the weights.
 
     network: left as it is; its other parameters keep their values.
-    images:  (batch, channels, height, width); labels: (batch,) int64.
+    images:  (batch, channels, height, width); labels: as `summed_loss` takes.
     weights: by their key in the state dict, to stand in for the network's own.
     at_once: images to go through at a time, all by default.
 
@@ -34,7 +34,7 @@ def loss_and_gradients(
     for part, answers in zip(images.split(size), labels.split(size), strict=True):
         with torch.enable_grad():
             # A copy: a network may begin with an operation in place.
-            loss = cross_entropy(call(network, part.clone(), leaves), answers) * (len(part) / len(images))
+            loss = summed_loss(network, call(network, part.clone(), leaves), answers) / len(images)
             gradients = torch.autograd.grad(
                 loss, list(leaves.values()), allow_unused=True, materialize_grads=True
             )

@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import cross_entropy, linear
+from torch.nn.functional import linear
 
 from proxies.errors import NothingCollected
 from proxies.probe.layers import WeightedLayer, call, weighted_layers
+from proxies.probe.loss import summed_loss
 
 
 def collect_hessian_gradient(
@@ -32,7 +33,7 @@ def collect_hessian_gradient(
     """Return W'Hg, a float64 scalar: H the mean cross-entropy's Hessian by the weights W of these layers.
 
     network:   left as it is; its other parameters do not move. It must be twice differentiable.
-    images:    (batch, channels, height, width); labels: (batch,) int64.
+    images:    (batch, channels, height, width); labels: as `summed_loss` takes.
     gradients: the layers, each with its part of g, (*weight): of the mean loss of all images, or any other
                direction.
     at_once:   images to go through at a time, all by default. Several parts need a network whose samples do
@@ -67,7 +68,7 @@ def _product(
             hooks.enter_context(module.register_forward_pre_hook(_own_input))
             hooks.enter_context(module.register_forward_hook(_keep(calls, gradient.detach())))
         # A copy: a network may begin with an operation in place.
-        loss = cross_entropy(call(network, images.clone(), frozen), labels)
+        loss = summed_loss(network, call(network, images.clone(), frozen), labels) / len(images)
         if not calls:
             raise NothingCollected("The forward pass called none of the weighted layers.")
         if not loss.requires_grad:

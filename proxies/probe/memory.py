@@ -14,19 +14,23 @@ from proxies.probe.layers import call, weighted_layers
 WORKING_SHARE = 0.5
 
 
-def images_at_once(network: nn.Module, image: Tensor, memory_gib: float) -> int:
+def images_at_once(network: nn.Module, image: Tensor, memory_gib: float, wanted: int) -> int:
     """Return how many images to walk with at a time, at least one, to hold at most memory_gib.
 
     network, image: (1, channels, height, width), on one device; see `graph_bytes`.
+    wanted:         images that are enough; the count may be smaller than it could be, but not than this.
 
     Formula: (memory / 1.5 - a) / b, where a forward pass of n images keeps a + b n bytes for the backward
     passes: what autograd saves and what layers were given; the half is for what is alive in passing. a is
     what a pass makes once, whatever its images. On top come what is kept a weight, some 4 to 30 bytes
     depending on the statistics asked for, and for the tangent kernel what its layers were given and gave.
     """
-    one, two = (graph_bytes(network, image.expand(count, -1, -1, -1)) for count in (1, 2))
-    each = max(1, two - one)
-    return max(1, int((memory_gib * 2**30 / (1 + WORKING_SHARE) - max(0, one - each)) / each))
+    budget = memory_gib * 2**30 / (1 + WORKING_SHARE)
+    one = max(1, graph_bytes(network, image))
+    if budget >= wanted * one:
+        return int(budget / one)  # a is at least 0: a second measurement would only allow more
+    each = max(1, graph_bytes(network, image.expand(2, -1, -1, -1)) - one)
+    return max(1, int((budget - max(0, one - each)) / each))
 
 
 def graph_bytes(network: nn.Module, images: Tensor) -> int:

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from proxies.probe.probe import Probe
 
 HIDDEN_ROWS = 512
-# What a backward pass through a backward pass keeps, in what one keeps.
-_GRAPHS = 3
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,8 @@ class Pass:
     collector: makes its collector on a walk.
     statistic: of the gradients of every sample, all of which one collector gathers.
     needs:     passes that it reads.
+    walks:     whether it is collected on a walk over this network; where not, `collect` computes it.
+    graphs:    what it keeps for its backward passes, in what a forward pass keeps.
     """
 
     batches: int
@@ -54,6 +54,8 @@ class Pass:
     collector: Callable[[Probe], Collector] | None = None
     statistic: str | None = None
     needs: tuple[str, ...] = ()
+    walks: Callable[[nn.Module], bool] = lambda network: True
+    graphs: int = 1
 
     @property
     def labels(self) -> bool:
@@ -92,7 +94,8 @@ def _batch_gradients(probe: Probe) -> list[tuple[WeightedLayer, Tensor]]:
 def _hessian_gradient(probe: Probe) -> Tensor:
     """The product of all weights, the loss's Hessian by them, and its gradient."""
     images, labels = probe.labelled()[0]
-    at_once = None if probe.images_at_once is None else max(1, probe.images_at_once // _GRAPHS)
+    graphs = PASSES["hessian_gradient"].graphs
+    at_once = None if probe.images_at_once is None else max(1, probe.images_at_once // graphs)
     return collect_hessian_gradient(probe.network, images, labels, probe.gradients(), at_once)
 
 
@@ -150,6 +153,7 @@ PASSES: dict[str, Pass] = {
         collect=lambda probe: collect_tangent_kernel(probe.network, probe.images),
         stage="logits",
         collector=lambda probe: TangentKernel(kernel_modules(probe.network) or {}, len(probe.images)),
+        walks=lambda network: kernel_modules(network) is not None,
     ),
     "class_gradients": _walked(
         "classes",
@@ -176,6 +180,7 @@ PASSES: dict[str, Pass] = {
         "forward, three backwards by the activations",
         collect=_hessian_gradient,
         needs=("gradients",),
+        graphs=3,  # back through a backward pass
     ),
     "operations": Pass(
         0,

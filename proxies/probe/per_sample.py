@@ -63,31 +63,34 @@ class SampleGradients(Collector):
     def layer(self, calls: Calls, part: slice) -> None:
         """Reduce the gradients of one layer's weight for every sample of the part."""
         size = part.stop - part.start
+        if "sum" in self.statistics:
+            # A product of its own, not the sum of what the samples give: whoever asks beside, it is the same.
+            total, before = summed_gradient(calls), self.sums.get(f"sum {calls.name}")
+            self.sums[f"sum {calls.name}"] = total if before is None else before + total
+        if self.statistics == {"sum"}:
+            return
         for inputs, _ in calls.pairs():
             if len(inputs) != size:
-                # The sum still holds, over whatever the first axis is.
                 self.undivided = (
                     f"Layer '{calls.name}' was given {len(inputs)} rows for {size} images; "
                     "its first axis must be the batch."
                 )
-                size = 1
+                return
         for rows, gradients in weight_gradients(calls, size):
-            self._reduce(calls.name, calls.module.weight, rows, gradients, part.start)
+            self._reduce(calls, rows, gradients, part.start)
 
-    def _reduce(self, name: str, weight: Tensor, rows: slice, gradients: Tensor, seen: int) -> None:
+    def _reduce(self, calls: Calls, rows: slice, gradients: Tensor, seen: int) -> None:
         """Add the gradients of some rows, (part, rows, ...), to what was reduced of `seen` samples before."""
         if "signs" in self.statistics:
             self.nan += gradients.sum() * 0  # the sign of NaN is 0
-        for statistic in ("sum", "signs"):
-            if statistic in self.statistics:
-                terms = gradients if statistic == "sum" else gradients.sign()
-                key = f"{statistic} {name}"
-                if key not in self.sums:
-                    self.sums[key] = torch.zeros_like(weight, requires_grad=False)
-                self.sums[key][rows] += terms.sum(dim=0)
+            key = f"signs {calls.name}"
+            if key not in self.sums:
+                self.sums[key] = torch.zeros_like(calls.module.weight, requires_grad=False)
+            for gradient in gradients:  # faster than a sum over the first axis
+                self.sums[key][rows] += gradient.sign()
         for statistic in ("magnitudes", "moments"):
             if statistic in self.statistics:
-                moments = self.moments[statistic].setdefault(name, _no_moments(weight))
+                moments = self.moments[statistic].setdefault(calls.name, _no_moments(calls.module.weight))
                 _update(moments, rows, gradients, statistic == "magnitudes", seen)
 
     def of(self, statistic: str) -> list[tuple[WeightedLayer, Any]]:
@@ -161,7 +164,8 @@ def collect_gradients(
 ) -> list[tuple[WeightedLayer, Tensor]]:
     """Return each weighted layer of the interval with its gradient of the mean cross-entropy, (*weight).
 
-    images: (batch, channels, height, width); labels: (batch,) int64; at_once: images to hold at a time.
+    images: (batch, channels, height, width); labels: as `summed_loss` takes; at_once: images to hold
+            at a time.
     """
     layers = layers_within(network, interval)
     collector = SampleGradients(layers, len(images), frozenset({"sum"}), images=interval == WHOLE)
@@ -170,6 +174,13 @@ def collect_gradients(
     for failed in walk.failures.values():
         failed.unwrap()
     return collector.of("sum")
+
+
+def summed_gradient(calls: Calls) -> Tensor:
+    """Return the gradient of a layer's weight, summed over samples and calls, (*weight): a product a call."""
+    weight: Tensor = calls.module.weight
+    factors = (_factors(calls.module, inputs, gradients, 1) for inputs, gradients in calls.pairs())
+    return _total(left @ right for left, right in factors).reshape(weight.shape)
 
 
 def weight_gradients(calls: Calls, samples: int, row: int | None = None) -> Iterator[tuple[slice, Tensor]]:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from proxies.errors import ProxyError
 from proxies.probe.activations import ActivationPatterns
-from proxies.probe.jacobian import kernel_modules
 from proxies.probe.layers import WHOLE, Interval, WeightedLayer, on_meta, samples_are_coupled
+from proxies.probe.loss import loss_name
 from proxies.probe.memory import images_at_once
 from proxies.probe.outcome import Outcome, Price, attempt
 from proxies.probe.passes import PASSES
@@ -28,8 +28,9 @@ class Probe:
 
     network:    called as network(images) -> logits (batch, classes); never changed. It runs in the mode it
     has.
-    batches:    pairs of images (batch, channels, height, width) and labels (batch,) int64 or None. The first
-                is the mini-batch of every pass but `batch_gradients`, which takes them all.
+    batches:    pairs of images (batch, channels, height, width) and labels or None. Labels are (batch,)
+                int64, or what else the network's loss takes; see `proxies.probe.loss`. The first is the
+                mini-batch of every pass but `batch_gradients`, which takes them all.
     seed:       of everything random in a score.
     wanted:     passes that will be asked for. Those of the walk then share one forward pass, and each of its
                 backward passes; each has the value it would have alone.
@@ -56,6 +57,7 @@ class Probe:
         self.interval = interval
         self.memory_gib = memory_gib
         self.outcomes: dict[str, Outcome[Any]] = {}
+        self.spent: dict[str, dict[str, Price]] = {}
         self.walks = 0
         tensor = next(network.parameters(), torch.empty(0))
         self.device: torch.device = tensor.device
@@ -72,8 +74,13 @@ class Probe:
 
     @property
     def labels(self) -> Tensor:
-        """Labels of the first batch, (batch,) int64; ProxyError when it has none."""
-        return self.labelled()[0][1]
+        """Labels of the first batch, (batch,) int64; ProxyError when it has none, or not one an image."""
+        labels = self.labelled()[0][1]
+        if (labels.ndim, labels.dtype) != (1, torch.int64):
+            raise ProxyError(
+                f"Labels are {labels.dtype} {tuple(labels.shape)}; this needs one class an image."
+            )
+        return labels
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -190,6 +197,7 @@ class Probe:
                 self.outcomes[name] = attempt(lambda: collect(self), self.device, name)
             else:
                 self._walk(self._beside(name))
+        self.spent.setdefault(name, self.outcomes[name].prices)
         return self.outcomes[name]
 
     def keep(self, passes: Iterable[str]) -> None:
@@ -202,7 +210,10 @@ class Probe:
         """Return what was paid for passes, and for those they read, by part of the work."""
         found: dict[str, Price] = {}
         for name in passes:
-            found |= self.prices(PASSES[name].needs) | self.run(name).prices
+            found |= self.prices(PASSES[name].needs)
+            if name not in self.spent:
+                self.run(name)
+            found |= self.spent[name]
         return found
 
     def generator(self, stream: str) -> torch.Generator:
@@ -218,9 +229,10 @@ class Probe:
         # On shapes alone, unless the network looks at values. One that fails on an image fails on all of
         # them, where its proxies' rows say why.
         memory_gib, image = self.memory_gib, self.images[:1]
+        wanted = len(self.images) * max((PASSES[name].graphs for name in self._needed()), default=1)
         measures = (
-            lambda: images_at_once(on_meta(self.network), image.to("meta"), memory_gib),
-            lambda: images_at_once(self.network, image, memory_gib),
+            lambda: images_at_once(on_meta(self.network), image.to("meta"), memory_gib, wanted),
+            lambda: images_at_once(self.network, image, memory_gib, wanted),
         )
         found = (attempt(measure, self.device).value for measure in measures)
         return next((count for count in found if count is not None), 1)
@@ -238,8 +250,7 @@ class Probe:
 
     def _walks(self, name: str) -> bool:
         """Whether a pass is collected on a walk."""
-        unusual = name == "tangent_kernel" and kernel_modules(self.network) is None
-        return PASSES[name].stage is not None and not unusual
+        return PASSES[name].stage is not None and PASSES[name].walks(self.network)
 
     def _alone(self, name: str) -> bool:
         """Whether a pass sees each image in a batch of its own, so that a sample's loss is its own."""
@@ -300,7 +311,7 @@ class Probe:
     def _new_walk(self, names: list[str], collectors: dict[str, Collector]) -> Walk:
         images, labels = self.batches[0]
         draws = None
-        if "class_gradients" in names:
+        if any(PASSES[name].stage == "classes" for name in names):
             drawn = torch.rand(len(images), generator=self.generator("classes"))
             draws = drawn.to(self.device)
         at_once = 1 if any(map(self._alone, names)) else self.images_at_once
@@ -331,9 +342,14 @@ class Probe:
                 f"Images are {images.dtype} on {images.device}; "
                 f"expected the network's {self.dtype} on {self.device}."
             )
-        if labels is not None and (labels.shape, labels.dtype) != (images.shape[:1], torch.int64):
+        if labels is None:
+            return
+        classes = loss_name(self.network) == "cross_entropy"
+        dtype, kind = (torch.int64, "classes") if classes else (self.dtype, "values")
+        if labels.dtype != dtype or labels.ndim == 0 or len(labels) != len(images):
             raise ProxyError(
-                f"Labels are {labels.dtype} {tuple(labels.shape)}; expected torch.int64 ({len(images)},)."
+                f"Labels are {labels.dtype} {tuple(labels.shape)}; expected {dtype} {kind} of "
+                f"{len(images)} images."
             )
 
 

@@ -10,10 +10,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import one_hot
 
 from proxies.errors import ProxyError
 from proxies.probe.layers import call
+from proxies.probe.loss import CLASS_LOSSES, loss_name, summed_loss
 from proxies.probe.outcome import Outcome, Price, failure, memory_before, metered
 
 # What a walk does, in this order, each only where a collector asks for it.
@@ -92,7 +93,7 @@ class Walk:
 
     network:    left as it is; see `proxies.probe.layers.call`.
     images:     (batch, channels, height, width).
-    labels:     (batch,) int64, of the loss; None when no collector asks for it.
+    labels:     of the loss, as `summed_loss` takes; None when no collector asks for it.
     collectors: by name of their pass.
     at_once:    images to walk with at a time, all by default. Several parts need a network whose samples do
                 not depend on one another; the parts' sums are the whole's.
@@ -294,10 +295,15 @@ class Walk:
                 raise ProxyError("This needs labels, and a batch has none.")
             leaf = values.requires_grad_()
             # The losses are summed, so that no 1 / batch enters a sample's gradient.
-            loss = cross_entropy(leaf, self.labels[self._part], reduction="sum")
+            loss = summed_loss(self.network, leaf, self.labels[self._part])
             return torch.autograd.grad(loss, leaf)[0]
         if self.draws is None:
             raise ProxyError("This needs draws of classes.")
+        if values.ndim != 2 or loss_name(self.network) not in CLASS_LOSSES:
+            raise ProxyError(
+                f"This draws one class an image; outputs {tuple(values.shape)} of loss "
+                f"{loss_name(self.network)} are not logits of classes."
+            )
         share = values.softmax(dim=1)
         below = share.double().cumsum(dim=1)
         drawn = (self.draws[self._part].unsqueeze(1) >= below).sum(dim=1).clamp(max=values.shape[1] - 1)

@@ -71,6 +71,15 @@ def test_memory_bounds_the_images_at_once():
     assert seen[2:] == [3, 3, 3]  # after one image and two without values
 
 
+def test_no_pass_runs_again_only_to_be_priced():
+    seen = []
+    network = TinyViT()
+    network.embed.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+    scores = proxies.compute(["l_swag_batch", "snip", "zico"], network, batches(size=6))
+    assert seen == [6, 6]  # the two batches; snip was the last to read the first one's gradients
+    assert scores["zico"].seconds > scores["snip"].seconds
+
+
 def snapshot(network):
     modules, parameters, state = list(network.modules()), list(network.parameters()), network.state_dict()
     tensors = [*state.values(), *(p.grad for p in parameters if p.grad is not None), torch.get_rng_state()]
@@ -143,7 +152,7 @@ def test_declared_data_are_all_it_needs(name):
     if proxy.data in ("none", "shape"):
         assert proxy.batches == 0
         assert values([name], TinyViT(), []) == values([name], TinyViT(), batches())
-    elif proxy.data == "images":
+    elif proxy.data in ("noise", "images"):
         values([name], TinyViT(), [(images, None) for images, _ in full])
     else:
         score = proxies.compute([name], TinyViT(), [(images, None) for images, _ in full])[name]
@@ -184,7 +193,7 @@ def test_unknown_and_duplicate_names(monkeypatch):
         proxies.proxy("snip", principle="chance", source="", data="none")(len)
     with pytest.raises(ProxyError, match="Unknown pass 'gradient'. Did you mean 'gradients'"):
         proxies.proxy("new", principle="chance", source="", data="none", passes=("gradient",))(len)
-    with pytest.raises(ProxyError, match="data is 'image'; expected one of none, shape, images, labels"):
+    with pytest.raises(ProxyError, match="expected one of none, shape, noise, images, labels"):
         proxies.proxy("new", principle="chance", source="", data="image")(len)
 
 

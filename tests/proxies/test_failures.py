@@ -215,7 +215,7 @@ def test_malformed_batches_are_refused():
             (images.double(), labels),
             "Images are torch.float64 on cpu; expected the network's torch.float32 on cpu",
         ),
-        ((images, labels[:2]), r"Labels are torch.int64 \(2,\); expected torch.int64 \(6,\)\."),
+        ((images, labels[:2]), r"Labels are torch.int64 \(2,\); expected torch.int64 classes of 6 images\."),
         ((images, labels.float()), r"Labels are torch.float32 \(6,\)"),
     ):
         with pytest.raises(ProxyError, match=message):

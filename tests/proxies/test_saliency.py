@@ -121,16 +121,31 @@ def test_fisher_keeps_when_tokens_are_permuted():
     assert value("fisher", Tokens(order).double()) == pytest.approx(straight, rel=1e-12)
 
 
-def test_t_cet_of_a_single_layer_is_ratio_times_determinant():
-    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 40))
-    network = draw(network, 0).double()
+@pytest.mark.parametrize("calls", [1, 2])
+def test_t_cet_of_a_single_layer_is_ratio_times_its_calls_determinants(calls):
+    class Repeated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(192, 192)
+
+        def outputs(self, images):
+            found = [images.flatten(1)]
+            for _ in range(calls):
+                found.append(self.layer(found[-1]))
+            return found[1:]
+
+        def forward(self, images):
+            return self.outputs(images)[-1]
+
+    network = draw(Repeated(), 0).double()
     images, labels = DOUBLE[0]
-    weight = network[1].weight
-    (gradient,) = torch.autograd.grad(cross_entropy(network(images), labels), weight)
+    weight, outputs = network.layer.weight, network.outputs(images)
+    (gradient,) = torch.autograd.grad(cross_entropy(outputs[-1], labels), weight)
     saliency = (weight * gradient).abs()
-    on = (network(images) > 0).double()
-    kernel = on @ on.T + (1 - on) @ (1 - on).T
-    expected = saliency.sum() / saliency.std() * torch.linalg.slogdet(kernel)[1]
+    signs = [(output > 0).double() for output in outputs]
+    kernels = [on @ on.T + (1 - on) @ (1 - on).T for on in signs]
+    determinant = sum(torch.linalg.slogdet(kernel)[1] for kernel in kernels)
+    expected = saliency.sum() / saliency.std() * determinant
     assert value("t_cet", network) == pytest.approx(expected.item(), rel=1e-9)
 
 

@@ -11,6 +11,7 @@ import spaces
 from spaces import SpaceError
 from tests.shared import ORACLE
 from tests.spaces.reference import VIT_SMALL, architecture_of, vit_small_configs, vit_small_supernet
+from tests.spaces.test_spaces import TRANSFORMERS
 
 MICRO = spaces.get("autoformer-micro")
 
@@ -56,7 +57,7 @@ def test_tiny_at_224_pixels_has_the_official_logits(name):
         assert (network(images((2, 3, 224, 224), seed=1)) - expected).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("name", spaces.names())
+@pytest.mark.parametrize("name", TRANSFORMERS)
 def test_slices_and_stand_alone_network_are_bit_equal_in_double(name):
     space = spaces.get(name)
     shape = {"image_size": 12, "patch_size": 4, "channels": 1, "classes": 3}
