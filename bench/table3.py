@@ -26,6 +26,7 @@ ROWS = {
     "no mu, interval, Psi": "l_swag_batch[interval={}]",
 }
 LEAST, FULL = "mu, all layers", "no mu, interval, Psi"
+WHOLE = "0-9"
 CONTROLS = ("params", "macs", "random")
 COLUMNS = ("201 C10", "201 C100", "201 IN16", "Mi AE", "Mi Jig", "Mi Norm", "Ma AE", "Ma Jig", "Ma Norm")
 PAPER = {LEAST: ".75 .80 .78 .16 .53 .68 .19 .05 .53", FULL: ".79 .83 .80 .31 .58 .75 .79 .78 .84"}
@@ -36,6 +37,7 @@ def main() -> None:
     with opened(__doc__, interval="tenths of the depth; default: by the spikes") as ground:
         interval = ground.given.interval or spikes(ground)
         chosen = "as given" if ground.given.interval else "by the spikes"
+        chosen += ", which is all layers" if interval == WHOLE else ""
         names = {title: _own_name(name, interval) for title, name in ROWS.items()}
         wanted = [*names.values(), *CONTROLS]
         if missing := [name for name in wanted if name not in ground.benchmark.proxies()]:
@@ -82,7 +84,7 @@ def ranking(ground: Ground, wanted: list[str]) -> list[dict]:
 
 def _own_name(name: str, interval: str) -> str:
     """The whole depth is what a proxy takes without an interval, and has no name of its own."""
-    if interval == "0-9":
+    if interval == WHOLE:
         return name.replace(",interval={}", "").replace("[interval={}]", "")
     return name.format(interval)
 
