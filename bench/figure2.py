@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from bench.own_benchmark import PICTURE, Ground, opened
+from bench import pictures
+from bench.own_benchmark import PICTURE, opened
 from builder.jobs.layers import curve_table, interval_line
 from store import StoreError
 
@@ -26,14 +25,8 @@ def main() -> None:
             if row["whole"] or row["spike"] or row["fitted"]:
                 print(interval_line(row))
         if ground.given.picture:
-            draw(curve, intervals, ground)
-
-
-def draw(curve: Any, intervals: Any, ground: Ground) -> None:
-    """Draw the curve with its spread, and rho by interval beside it."""
-    from leaderboard import charts
-
-    charts.layer_curves(curve.to_pandas(), intervals.to_pandas()).save(ground.given.picture, ppi=144)
+            drawn = pictures.layers(curve.to_pandas(), intervals.to_pandas())
+            drawn.save(ground.given.picture, ppi=pictures.DENSITY)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bench import pictures
 from bench.own_benchmark import PICTURE, Ground, opened
 from builder.jobs.search import Pair, gain
 from store import StoreError
@@ -46,7 +47,9 @@ def main() -> None:
         print(f"\nours: {ours(searches, known.to_numpy())}")
         print(f"\n{best_so_far(progress.to_pylist())}")
         if ground.given.picture:
-            draw(progress, ground)
+            table = progress.to_pandas()
+            table["strategy"] = table["strategy"].str.partition("[")[0]
+            pictures.best_so_far(table).save(ground.given.picture, ppi=pictures.DENSITY)
 
 
 def ours(searches: list[Row], known: np.ndarray) -> str:
@@ -107,15 +110,6 @@ def paired(searches: list[Row]) -> dict[tuple[str, str], list[Pair]]:
         if row["strategy"] != "random" and random:
             found[row["ranker"], row["strategy"]].append((row, random))
     return found
-
-
-def draw(progress: Any, ground: Ground) -> None:
-    """Draw the best so far against evaluations."""
-    from leaderboard import charts
-
-    table = progress.to_pandas()
-    table["strategy"] = table["strategy"].str.partition("[")[0]
-    charts.best_so_far(table).save(ground.given.picture, ppi=144)
 
 
 def _searches(ground: Ground) -> list[Row]:
