@@ -1,8 +1,8 @@
 """A synthetic benchmark of a release's full size: 2,000 architectures, 6 tasks, 45 proxies, 5 seeds.
 
 2.7 million scores that order the architectures as well as they were told to, two protocols, layers and
-searches, so that every question of the reader and every page of the leaderboard has rows, a file a table as in
-a release: `python -m bench.full_size <folder>`.
+searches, so that every question of the reader and every page of the leaderboard has rows, a file a table as
+in a release: `python -m bench.full_size <folder>`.
 """
 
 import json
