@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from builder.errors import BuilderError
-from spaces import Architecture
+from builder.provenance import Run
+from spaces import Architecture, Space
 from store import TABLES, Benchmark
 
 T = TypeVar("T")
@@ -33,6 +34,20 @@ def architectures(root: Path, space: str, first: int | None = None) -> list[Arch
         )
     found = [Architecture(space, genome) for genome in table["genome"].to_pylist()]
     return found[:first]
+
+
+def architecture_row(space: Space, architecture: Architecture, run: Run) -> dict[str, Any]:
+    """Return the row of an architecture that somebody else drew."""
+    return {
+        "arch_id": architecture.arch_id,
+        "space": space.name,
+        "genome": architecture.genome,
+        "params": space.params(architecture),
+        "macs": space.macs(architecture),
+        "sample_seed": None,
+        "sample_index": None,
+        "run_id": run.id,
+    }
 
 
 def missing(

@@ -287,6 +287,8 @@ class AutoFormer(Space):
         ]
 
     def _shape(self, shape: Mapping[str, int]) -> Shape:
+        if "target" in shape:
+            raise SpaceError(f"{self.name} makes classes, not '{shape['target']}'.")
         return Shape(**{**vars(self.default_shape), **shape})
 
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from builder import plan
 from builder.errors import BuilderError
 from builder.provenance import Run
-from builder.scoring import mini_batches, network_seed, refuse_to_mix, untrained
+from builder.scoring import mini_batches, network_seed, refuse_to_mix, task_of, untrained
 from builder.settings import Settings
 from builder.tasks import Task
 from proxies.probe import Outcome, Probe, attempt, depth_percentile
@@ -31,7 +31,7 @@ def run(settings: Settings, run: Run) -> None:
     Networks and mini-batch are those of job=score, and so are `score.batch_size` and `score.memory_gib`. An
     architecture that fails is a null with its reason in the row of each of its layers.
     """
-    wanted, task = settings.layers, Task(settings.task, run.root / "cache")
+    wanted, task = settings.layers, task_of(settings, run)
     chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
     for seed in wanted.seeds:
         refuse_to_mix(settings, run, seed, "layers")

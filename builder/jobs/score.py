@@ -9,9 +9,9 @@ from tqdm import tqdm
 import proxies
 from builder import plan
 from builder.provenance import Run
-from builder.scoring import mini_batches, refuse_to_mix, score_rows
+from builder.published import scores as published
+from builder.scoring import mini_batches, refuse_to_mix, score_rows, task_of
 from builder.settings import Settings
-from builder.tasks import Task
 from spaces import Architecture
 from store.write import part_name, write_part
 
@@ -22,16 +22,20 @@ def run(settings: Settings, run: Run) -> None:
     A network's initial weights and a proxy's own draws depend on (arch_id, task, seed) alone, the
     mini-batches on (task, seed): the same row comes out in whatever order, beside whatever other proxies.
     """
+    if settings.score.importer is not None:
+        published.run(settings, run)
+        return
     names = proxies.resolve(settings.proxies.names)
     needed = proxies.batches_needed(names)
-    task, wanted = Task(settings.task, run.root / "cache"), settings.score
+    noise = not proxies.look_at_images(names)
+    task, wanted = task_of(settings, run), settings.score
     chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
     for seed in wanted.seeds:
         refuse_to_mix(settings, run, seed)
         todo = _missing(settings, run, seed, chosen, names)
         found: Counter[str] = Counter()
         if todo:
-            batches = mini_batches(task, needed, wanted.batch_size, seed, run.device)
+            batches = mini_batches(task, needed, wanted.batch_size, seed, run.device, noise)
         with tqdm(
             total=len(todo), desc=f"score {task.name} seed {seed}", unit="arch", disable=not todo
         ) as bar:
