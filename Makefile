@@ -55,7 +55,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 		|| { echo "Python 3.11 or newer is needed; name yours with make PYTHON=python3.12 ..."; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		-c constraints.txt -e ".[build,app,dev]"
+		-c constraints.txt -e ".[build,app,slurm,ray,s3,dev]"
 	@touch $@
 
 clean:

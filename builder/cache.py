@@ -6,7 +6,6 @@ import functools
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from tqdm import tqdm
 
 from builder.errors import BuilderError
 from builder.sources import reason
-from store.write import HOST
+from store.write import replacing
 
 # Spherical images are made a block at a time; 16 fit a core's cache.
 _BLOCK = 16
@@ -61,14 +60,14 @@ def open_cache(path: Path, shape: Sequence[int], decode: Decode, label: str) -> 
         if found is not None:
             return found
         print(f"{label}: the decoded copy {path} is damaged and is built anew")
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside.unlink(missing_ok=True)  # what describes the copy must never be older than it
     damaged = _build(path, shape, decode, label, opened)
     found = opened()
     if found is not None:
         return found
     content = {"sha256": _sha256(*_state(path)), "damaged": list(damaged.items())}
-    _write(beside, lambda temporary: temporary.write_text(json.dumps(content)))
+    with replacing(beside) as temporary:
+        temporary.write_text(json.dumps(content))
     return Decoded(np.load(path, mmap_mode="r"), damaged)
 
 
@@ -89,18 +88,14 @@ def _build(
     path: Path, shape: Sequence[int], decode: Decode, label: str, opened: Callable[[], Decoded | None]
 ) -> dict[int, str]:
     found = {}
-
-    def write(temporary: Path) -> None:
+    try:
         # Written, not mapped: where a disk fills up, a mapped file kills the process without a word.
-        with temporary.open("wb") as file:
+        with replacing(path, unless=opened) as temporary, temporary.open("wb") as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
             np.lib.format.write_array_header_1_0(file, header)
             for _, pixels, damaged in _blocks(shape[0], decode, label):
                 found.update(damaged)
                 file.write(pixels.tobytes())
-
-    try:
-        _write(path, write, unless=opened)
     except OSError as error:
         raise BuilderError(
             f"{label}: the decoded copy {path} of {math.prod(shape) / 2**20:.0f} MiB cannot be written "
@@ -116,19 +111,6 @@ def _blocks(count: int, decode: Decode, label: str) -> Iterator[tuple[range, np.
             block = range(start, min(start + _BLOCK, count))
             yield block, *decode(block)
             bar.update(len(block))
-
-
-def _write(path: Path, write: Callable[[Path], object], unless: Callable[[], object] = lambda: None) -> None:
-    """Write a file under a temporary name, force it to disk, and give it its name unless there is another."""
-    temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        if unless() is None:
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _state(path: Path) -> tuple[Path, int, int]:

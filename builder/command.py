@@ -10,23 +10,37 @@ import os
 import re
 import sys
 import traceback
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from typing import Any, get_args, get_type_hints
 
 import hydra
-from hydra.core.config_store import ConfigStore
+import torch
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import proxies
 import spaces
+from builder import launch
 from builder.device import open_device
 from builder.errors import BuilderError
 from builder.interruption import Terminated, terminable
-from builder.jobs import accuracy, analyse, layers, noise, rank, sample, score, search
+from builder.jobs import (
+    READERS,
+    accuracy,
+    analyse,
+    compact,
+    layers,
+    noise,
+    rank,
+    retry,
+    sample,
+    score,
+    search,
+    status,
+)
 from builder.provenance import Run
-from builder.settings import Settings
+from builder.settings import Settings, register
 from store import StoreError
 
 JOBS = {
@@ -38,6 +52,9 @@ JOBS = {
     "analyse": analyse.run,
     "layers": layers.run,
     "search": search.run,
+    "status": status.run,
+    "retry": retry.run,
+    "compact": compact.run,
 }
 _USER_MISTAKES = (
     BuilderError,
@@ -52,7 +69,7 @@ _USER_MISTAKES = (
 
 def main() -> None:
     """Run the jobs that the command line asks for; a user's mistake is one line and exit code 2."""
-    ConfigStore.instance().store("settings", Settings)
+    register()
     flags = [argument for argument in sys.argv[1:] if argument.startswith("-")]
     overrides = [argument for argument in sys.argv[1:] if "=" in argument]
     try:
@@ -89,24 +106,39 @@ def _compose(overrides: list[str]) -> DictConfig:
     except (AttributeError, AssertionError):  # OmegaConf's, for a key below one that is null
         raise BuilderError(
             "An override sets a key of a group that is null here. Choose what has it first, as "
-            "protocol=published for protocol.published, task=spherical_cifar100 for task.spherical."
+            "protocol=published for protocol.published, launcher=local for launcher.workers, "
+            "task=spherical_cifar100 for task.spherical."
         ) from None
 
 
 def build(config: DictConfig) -> None:
     """Run a composed configuration's jobs one after another, each a run of its own."""
     settings = checked(config)
-    device = open_device(settings)
+    # Where others do the work, this machine may have no such device.
+    device = open_device(settings) if settings.launcher is None else torch.device("cpu")
     for job in settings.jobs:
         if job not in JOBS:
             raise BuilderError(f"Unknown job '{job}'. Known: {', '.join(JOBS)}.")
+    going_on: list[str] = []
     for job in settings.jobs:
         run = Run(job, settings, device)
-        if job in ("rank", "noise", "analyse") or settings.dry_run:  # they only read
+        if job in launch.SHARED and not settings.dry_run:
+            wanted = launch.SHARED[job].wanted(settings, run)
+            if wanted is not None:
+                wanted.note(run.root)
+        if settings.launcher is not None:
+            if not launch.share_out(job, settings, run):
+                going_on.append(job)
+                continue
+            settings = replace(settings, retry_failed=False)  # what failed was tried again
+        if job in READERS and going_on:
+            what = " and ".join(going_on)
+            print(f"{job}: not now, {what} goes on. Give the same command again when it is done.")
+        elif job in (*READERS, "compact", "retry") or settings.dry_run:
             JOBS[job](settings, run)
-            continue
-        with run:
-            JOBS[job](settings, run)
+        else:
+            with run:
+                JOBS[job](settings, run)
 
 
 def checked(config: DictConfig) -> Settings:

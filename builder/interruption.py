@@ -1,4 +1,4 @@
-"""Being told to stop, by Ctrl-C or by SIGTERM: in order, and with what was done kept."""
+"""Being told to stop, by Ctrl-C, SIGTERM or SIGUSR1: in order, and with what was done kept."""
 
 from __future__ import annotations
 
@@ -8,31 +8,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Schedulers warn with either of the last two: whoever handles them decides what they mean.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+_ENDING = (signal.SIGTERM, signal.SIGUSR1)
 
 
 class Terminated(SystemExit):
-    """SIGTERM came: exit code 143, as a shell reports it."""
+    """SIGTERM or SIGUSR1 came: exit code 143 or 138, as a shell reports it."""
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM end the work inside as Ctrl-C does, so that it is recorded, with exit code 143.
+    """Let SIGTERM and SIGUSR1 end the work inside as Ctrl-C does, so that it is recorded.
 
-    A scheduler such as Slurm sends it some time before the kill.
+    A scheduler such as Slurm sends one of them some time before the kill.
     """
     if not _handlers_are_ours():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _terminate)
+    before = {number: signal.signal(number, _terminate) for number in _ENDING}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Postponed:
-    """A context in which Ctrl-C and SIGTERM wait: `asked` says that one came, and the end delivers it.
+    """A context in which signals to stop wait: `asked` says that one came, and the end delivers it.
 
     A second Ctrl-C does not wait. A signal that the process ignores stays ignored; in another thread than the
     main one nothing is changed.

@@ -1,10 +1,13 @@
-"""What a job has to do: the architectures it is about, and what of them the tables do not have yet."""
+"""What a job has to do: the architectures it is about, what of them the tables lack, cut into blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import pyarrow as pa
 
@@ -12,8 +15,73 @@ from builder.errors import BuilderError
 from builder.provenance import Run
 from spaces import Architecture, Space
 from store import TABLES, Benchmark
+from store.write import part_name, replacing
 
 T = TypeVar("T")
+
+# About what a block should take, and how many architectures it has where nothing was measured.
+BLOCK_SECONDS = 600
+UNMEASURED = 16
+_LARGEST = 1024
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of a job that one worker does at a time; its rows are one part file.
+
+    job:           accuracy, score or layers.
+    seed:          of a training, or of weights and mini-batch.
+    name:          of the part, which says what is in it; of a training without rows, its own.
+    architectures: by their ids; none: the training of a supernet, which is there in its checkpoint.
+    proxies:       of job=score: those that every architecture of the block lacks.
+    stage:         blocks of a stage begin when those of the stages before are done.
+    """
+
+    job: str
+    seed: int
+    name: str
+    architectures: tuple[Architecture, ...]
+    proxies: tuple[str, ...] = ()
+    stage: int = 0
+
+    def __len__(self) -> int:
+        """The number of its architectures."""
+        return len(self.architectures)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """All that a command wants of a job, done or not: what job=status counts. Kept in `plans/` of the root.
+
+    table: the one it fills. space, task: of its rows.
+    keys:  columns of the table to the values they are to have, each with each.
+    by:    the column by which progress is told. label: what stands before its value.
+    """
+
+    job: str
+    table: str
+    space: str
+    task: str
+    keys: dict[str, list[Any]]
+    by: str
+    label: str = ""
+
+    def note(self, root: Path) -> None:
+        """Write it, under a name that says what it is about."""
+        content = json.dumps(asdict(self), sort_keys=True)
+        name = part_name(self.job, self.space, self.task, keys=[content])
+        with replacing(root / "plans" / f"{name}.json") as temporary:
+            temporary.write_text(content)
+
+    @staticmethod
+    def all_of(root: Path) -> list[Wanted]:
+        """Return what the commands given on a benchmark want."""
+        return [Wanted(**json.loads(path.read_text())) for path in sorted((root / "plans").glob("*.json"))]
+
+
+# Does a block and writes its rows. It is told the block, and what to call after each architecture; it returns
+# how many rows have each status.
+Work: TypeAlias = Callable[[Block, Callable[[], object]], Counter[str]]
 
 
 def architectures(root: Path, space: str, first: int | None = None) -> list[Architecture]:
@@ -50,6 +118,11 @@ def architecture_row(space: Space, architecture: Architecture, run: Run) -> dict
     }
 
 
+def ids(root: Path, space: str, first: int | None = None) -> list[str]:
+    """Return the ids of a space's architectures, sorted; arguments and errors as of `architectures`."""
+    return sorted(architecture.arch_id for architecture in architectures(root, space, first))
+
+
 def missing(
     root: Path, table: str, keys: Iterable[dict[str, Any]], retry_failed: bool = False
 ) -> list[dict[str, Any]]:
@@ -74,11 +147,87 @@ def missing(
     return [row for row in keys if key(row) in wanted]
 
 
+def lacking(
+    root: Path,
+    table: str,
+    chosen: Iterable[Architecture],
+    where: Mapping[str, str | int],
+    column: str,
+    values: Sequence[str],
+    retry_failed: bool = False,
+) -> dict[str, tuple[str, ...]]:
+    """Return the values that architectures lack in a table: by arch_id, of those that lack any.
+
+    where:        columns to the values that rows must have.
+    column:       the column that is to have each of `values` for each architecture.
+    retry_failed: a failed row counts as missing; else it counts as there.
+    """
+    ids = [architecture.arch_id for architecture in chosen]
+    if not (root / table).is_dir():
+        return dict.fromkeys(ids, tuple(values))
+    rows = f"{table} WHERE status = 'ok'" if retry_failed else f"parts.{table} WHERE true"
+    conditions = "".join(f" AND {name} = {literal(value)}" for name, value in where.items())
+    with Benchmark.open(root) as benchmark:
+        found = benchmark.sql(
+            f"""WITH asked AS (
+                SELECT * FROM (SELECT unnest({literals(ids)}) AS arch_id)
+                CROSS JOIN (
+                    SELECT unnest({literals(values)}) AS {column}, unnest(range({len(values)})) AS place))
+            SELECT arch_id, list({column} ORDER BY place) AS lacking
+            FROM asked ANTI JOIN (SELECT arch_id, {column} FROM {rows}{conditions}) USING (arch_id, {column})
+            GROUP BY arch_id"""
+        )
+    return {row["arch_id"]: tuple(row["lacking"]) for row in found.to_pylist()}
+
+
+def block_size(seconds: float | None) -> int:
+    """Return how many architectures make about ten minutes.
+
+    seconds: of one architecture; None where none was measured.
+
+    A power of two, so that two plans cut alike although one of them knows a little better.
+    """
+    if not seconds:
+        return UNMEASURED
+    size = 1
+    while 2 * size * seconds <= BLOCK_SECONDS and size < _LARGEST:
+        size *= 2
+    return size
+
+
+def cut(
+    chosen: Iterable[Architecture], lacking: Mapping[str, tuple[str, ...]], size: int
+) -> Iterator[tuple[tuple[Architecture, ...], tuple[str, ...]]]:
+    """Yield architectures that lack the same, and what they lack; about `size` of them at a time.
+
+    chosen:  all architectures of the job, whether they lack something or not: the cut does not depend on what
+             was done already.
+    lacking: by arch_id, of those that lack something.
+    """
+    for block in blocks(sorted(chosen, key=lambda a: a.arch_id), size):
+        alike: dict[tuple[str, ...], list[Architecture]] = {}
+        for architecture in block:
+            if architecture.arch_id in lacking:
+                alike.setdefault(lacking[architecture.arch_id], []).append(architecture)
+        for lack, group in alike.items():
+            yield tuple(group), lack
+
+
 def quoted(text: str) -> str:
     """Return a text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
 
 
+def literal(value: str | int) -> str:
+    """Return a value as SQL writes it."""
+    return quoted(value) if isinstance(value, str) else str(value)
+
+
+def literals(values: Iterable[str | int]) -> str:
+    """Return values as SQL writes a list of them."""
+    return f"[{', '.join(map(literal, values))}]"
+
+
 def blocks(items: Sequence[T], size: int) -> list[tuple[T, ...]]:
-    """Cut work into blocks: each is one part file, and what a kill can cost."""
+    """Cut a sequence into pieces of `size`, the last one shorter."""
     return [tuple(items[start : start + size]) for start in range(0, len(items), size)]

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
 import os
 import platform
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import torch
 
+from builder.plan import Block
 from builder.settings import Settings, TaskSettings
-from store import Benchmark, StoreError, write_part
+from store import TABLES, Benchmark, StoreError, write_part
+from store.location import is_remote, location
+from store.parts import compacted
 from store.write import clean_temporary
 
 _PACKAGES = ("vit-zero-bench", "torch", "numpy", "scipy", "pyarrow", "duckdb", "datasets", "pillow")
@@ -51,16 +58,25 @@ class Run:
     job:      the job's name.
     settings: all it is told.
     device:   where its networks run.
+    block:    all of the job that it does; None: the job whole.
 
-    The id is made of what decides the rows (job, settings, code, packages, machine), so that a run that was
-    killed goes on under its own id.
+    The id is made of what decides the rows (job, block, settings, code, packages, machine), so that a run
+    that was killed goes on under its own id.
     """
 
-    def __init__(self, job: str, settings: Settings, device: torch.device) -> None:
-        config = {name: value for name, value in asdict(settings).items() if name not in ("jobs", "root")}
-        self.root = Path(settings.root)
+    def __init__(
+        self, job: str, settings: Settings, device: torch.device, block: Block | None = None
+    ) -> None:
+        apart = ("jobs", "root", "launcher")
+        config = {name: value for name, value in asdict(settings).items() if name not in apart}
+        if block is not None:
+            ids = [architecture.arch_id for architecture in block.architectures]
+            config["block"] = {"name": block.name, "seed": block.seed, "architectures": ids}
+        self.root = location(settings.root)
         self.device = device
         self.cost = Cost()
+        # A lock once two threads write; without one a run can be sent to another process.
+        self._writing: AbstractContextManager[Any] = contextlib.nullcontext()
         self._row: dict[str, Any] = {
             "job": job,
             "config": json.dumps(config, sort_keys=True),
@@ -71,7 +87,7 @@ class Run:
         }
         # What replaces rows must count as later than the run that wrote them, even by the same command.
         replaces = settings.retry_failed or settings.protocol.name == "published"
-        attempt = len(list((self.root / "runs").glob("*.parquet"))) if replaces else 0
+        attempt, self._later_than = _last(self.root) if replaces else (0, None)
         text = "\n".join(str(value) for value in (*self._row.values(), attempt))
         self.id = hashlib.blake2b(text.encode()).hexdigest()[:16]
 
@@ -82,17 +98,43 @@ class Run:
         """
         clean_temporary(self.root)
         before = self._before()
-        self._started = before.pop("started", None) or datetime.now(UTC)
+        self._started = before.pop("started", None) or self._now()
         self.cost = Cost(before.get("images") or 0, before.get("seconds") or 0.0, before.get("peak_bytes"))
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         self._write("running", None)
         return self
 
+    @property
+    def cache(self) -> Path:
+        """Where decoded images and fetched files are kept: in the root, or on a disk where that is none."""
+        if not is_remote(self.root):
+            return self.root / "cache"
+        return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vitzero"
+
     def spend(self, cost: Cost) -> None:
         """Record what a training or evaluations took."""
         self.cost.add(cost)
         self._write("running", None)
+
+    @contextmanager
+    def heard(self, seconds: float = 60) -> Iterator[None]:
+        """Write the row again every so many seconds: who was killed is not heard of any more."""
+        ended = threading.Event()
+
+        def write() -> None:
+            while not ended.wait(seconds):
+                with contextlib.suppress(OSError):  # the work itself will say so
+                    self._write("running", None)
+
+        self._writing = threading.Lock()
+        thread = threading.Thread(target=write, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
         """Write how it ended."""
@@ -107,18 +149,37 @@ class Run:
             "images_per_second": cost.images / cost.seconds if cost.seconds else None,
             "peak_bytes": cost.peak_bytes,
         }
-        write_part(self.root, "runs", [{**row, **spent}], self.id)
+        with self._writing:  # `heard` writes too
+            write_part(self.root, "runs", [{**row, **spent}], self.id)
+
+    def _now(self) -> datetime:
+        """Return the time, and of a run that replaces rows one after all others', whatever the clock says."""
+        now = datetime.now(UTC)
+        return now if self._later_than is None else max(now, self._later_than + timedelta(microseconds=1))
 
     def _before(self) -> dict[str, Any]:
         """Return the row this run left when it was interrupted, empty if there is none."""
-        if not (self.root / "runs" / f"{self.id}.parquet").exists():
+        own = self.root / "runs" / f"{self.id}.parquet"
+        paths = [path for path in (own, *compacted(self.root / "runs")) if path.exists()]
+        if not paths:
             return {}
         try:
-            with Benchmark.open(self.root) as benchmark:
+            with Benchmark(
+                self.root, {name: paths if name == "runs" else [] for name in TABLES}
+            ) as benchmark:
                 found = benchmark.sql(f"SELECT * FROM runs WHERE run_id = '{self.id}'").to_pylist()
         except StoreError:
             return {}  # whatever is wrong with the tables, the job that reads them will say
         return found[0] if found else {}
+
+
+def _last(root: Path) -> tuple[int, datetime | None]:
+    """Return how many runs there were, and when the last one began."""
+    if not (root / "runs").is_dir():
+        return 0, None
+    with Benchmark.open(root) as benchmark:
+        row = benchmark.sql("SELECT count(*) AS n, max(started) AS last FROM runs").to_pylist()[0]
+    return row["n"], row["last"]
 
 
 def deciding(task: TaskSettings) -> dict[str, Any]:

@@ -26,7 +26,7 @@ Batch = tuple[Tensor, Tensor | None]
 def task_of(settings: Settings, run: Run) -> Task:
     """Return the task that networks are to be scored on."""
     kind = Task if settings.task.domain is None else Taskonomy
-    return kind(settings.task, run.root / "cache")
+    return kind(settings.task, run.cache)
 
 
 def mini_batches(
@@ -94,10 +94,10 @@ def refuse_to_mix(settings: Settings, run: Run, seed: int, table: str = "scores"
     """
     with Benchmark.open(run.root) as benchmark:
         configs = benchmark.sql(
-            f"""SELECT DISTINCT config FROM {table} JOIN architectures USING (arch_id)
-            JOIN runs ON runs.run_id = {table}.run_id
-            WHERE space = {quoted(settings.space.name)} AND task = {quoted(settings.task.name)}
-              AND seed = {seed}"""
+            f"""SELECT DISTINCT config FROM runs WHERE run_id IN (
+                SELECT DISTINCT {table}.run_id FROM {table} JOIN architectures USING (arch_id)
+                WHERE space = {quoted(settings.space.name)} AND task = {quoted(settings.task.name)}
+                  AND seed = {seed})"""
         )["config"].to_pylist()
     ours = deciding(settings.task) | {"batch_size": settings.score.batch_size}
     for config in map(json.loads, configs):

@@ -6,6 +6,8 @@ import math
 import re
 from dataclasses import dataclass, field
 
+from hydra.core.config_store import ConfigStore
+
 from builder.errors import BuilderError
 from builder.training.augment import Augmentation
 
@@ -295,7 +297,7 @@ class SampleSettings:
 
 @dataclass
 class AccuracySettings:
-    """Training seeds, how many architectures (null: all), and how many a part file holds.
+    """Training seeds, how many architectures (null: all), and how many a part file holds (null: ten minutes).
 
     curve_epochs: epochs between two points of a learning curve; null: the end alone.
     workers:      processes that train architectures side by side.
@@ -303,7 +305,7 @@ class AccuracySettings:
 
     seeds: list[int]
     architectures: int | None
-    block: int
+    block: int | None
     checkpoint_seconds: float
     evaluation_batch_size: int
     curve_epochs: int | None
@@ -321,7 +323,7 @@ class AccuracySettings:
 
 @dataclass
 class ScoreSettings:
-    """Seeds, mini-batch, how many architectures (null: all), and how many a part file holds.
+    """Seeds, mini-batch, how many architectures (null: all), how many a part file holds (null: ten minutes).
 
     memory_gib: bound on what a forward pass keeps for the backward passes; null: none.
     importer:   a source of published scores to import, and nothing is computed; path: local file, or folder.
@@ -330,7 +332,7 @@ class ScoreSettings:
     seeds: list[int]
     batch_size: int
     architectures: int | None
-    block: int
+    block: int | None
     memory_gib: float | None
     importer: str | None = None
     path: str | None = None
@@ -401,6 +403,19 @@ class SearchSettings:
 
 
 @dataclass
+class RetrySettings:
+    """Which failed rows job=retry takes out: those with this status, task, proxy, and text in their message.
+
+    Null: any.
+    """
+
+    status: str | None
+    task: str | None
+    proxy: str | None
+    message: str | None
+
+
+@dataclass
 class RankSettings:
     """Bootstrap draws and their seed; whose scores; whether on the architectures all proxies scored."""
 
@@ -413,6 +428,84 @@ class RankSettings:
         """Refuse numbers that no run can use."""
         _at_least(1, "rank.", draws=self.draws)
         _seeds("rank.seed", self.seed)
+
+
+@dataclass
+class LauncherSettings:
+    """Who does a job's blocks instead of this process; the fields are those of every launcher.
+
+    workers: processes, jobs of an array or actors side by side; null: what the launcher finds best.
+    """
+
+    name: str
+    workers: int | None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no run can use."""
+        _at_least(1, "launcher.", workers=self.workers)
+
+
+@dataclass
+class LocalSettings(LauncherSettings):
+    """Processes of this machine, one for each GPU, or else for each core or as many as `threads` says."""
+
+
+@dataclass
+class SlurmSettings(LauncherSettings):
+    """What sbatch is told of an array of jobs; null leaves it to the cluster.
+
+    minutes:        time limit of a job. signal_seconds: how long before it a job is told to save and requeue.
+    requeues:       how often a job that reached its limit is queued again.
+    minutes_of_work: blocks of how much time one job does, as far as it is known.
+    jobs:           the most jobs of one array: the cluster's MaxArraySize less one.
+    folder:         of the jobs' logs, which all nodes must see; null: `launches` in the root, or in the
+                    working folder where the root is no folder.
+    setup:          shell lines before Python starts.
+    options:        further long options of sbatch, as in [qos=low].
+    """
+
+    partition: str | None
+    account: str | None
+    gres: str | None
+    cpus: int
+    memory_gib: float | None
+    minutes: int
+    signal_seconds: int
+    requeues: int
+    minutes_of_work: float
+    jobs: int
+    folder: str | None
+    setup: list[str]
+    options: list[str]
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no run can use."""
+        super().__post_init__()
+        _at_least(1, "launcher.", cpus=self.cpus, minutes=self.minutes, jobs=self.jobs)
+        _at_least(0, "launcher.", signal_seconds=self.signal_seconds, requeues=self.requeues)
+        _at_least(0, "launcher.", minutes_of_work=self.minutes_of_work, memory_gib=self.memory_gib)
+        for option in self.options:
+            if not re.fullmatch(r"[a-z][a-z-]*(=.*)?", option):
+                raise BuilderError(
+                    f"launcher.options has '{option}', expected a long option such as qos=low."
+                )
+
+
+@dataclass
+class RaySettings(LauncherSettings):
+    """Actors of a Ray cluster. address: null takes that of the environment, or the cluster of this machine.
+
+    gpus, cpus: that one actor holds.
+    """
+
+    address: str | None
+    gpus: float | None
+    cpus: float
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no run can use."""
+        super().__post_init__()
+        _at_least(0, "launcher.", gpus=self.gpus, cpus=self.cpus)
 
 
 @dataclass
@@ -435,9 +528,23 @@ class Settings:
     rank: RankSettings
     layers: LayersSettings
     search: SearchSettings
+    retry: RetrySettings
+    launcher: LauncherSettings | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use, and a dry run of what has none."""
         _at_least(1, "", threads=self.threads)
-        if self.dry_run and self.jobs != ["accuracy"]:
-            raise BuilderError("dry_run=true estimates the time of job=accuracy alone; add job=accuracy.")
+        if self.dry_run and self.launcher is None and self.jobs != ["accuracy"]:
+            raise BuilderError(
+                "dry_run=true measures job=accuracy alone; add job=accuracy. With a launcher it estimates "
+                "every job by what earlier rows took."
+            )
+
+
+def register() -> None:
+    """Tell Hydra what a configuration has to be."""
+    store = ConfigStore.instance()
+    store.store("settings", Settings)
+    for schema in (LocalSettings, SlurmSettings, RaySettings):
+        name = schema.__name__.removesuffix("Settings").lower()
+        store.store(f"{name}_settings", schema, group="launcher")

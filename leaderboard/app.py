@@ -1,53 +1,67 @@
-"""The leaderboard: its header and its pages. Run it with `vitzero-leaderboard [path]`."""
+"""The leaderboard: its frame and its pages. Run it with `vitzero-leaderboard`."""
 
 import streamlit as st
 
-from leaderboard import reading
-from leaderboard.page import ranking
-from store import SCHEMA_VERSION, StoreError
+from leaderboard import reading, state
+from leaderboard.page import (
+    about,
+    architectures,
+    combine,
+    cost,
+    layers,
+    proxy,
+    ranking,
+    search,
+    tasks,
+    yours,
+)
+from leaderboard.words import plain
+from store import StoreError
 
-PAGES = [st.Page(ranking.show, title="Ranking", url_path="ranking", default=True)]
+# After the ranking, which is where one lands: what draws it, its name in the menu, its name in the address.
+PAGES = [
+    (proxy.show, "Proxy", "proxy"),
+    (tasks.show, "Tasks", "tasks"),
+    (combine.show, "Combine", "combine"),
+    (layers.show, "Layers", "layers"),
+    (cost.show, "Cost", "cost"),
+    (architectures.show, "Architectures", "architectures"),
+    (search.show, "Search", "search"),
+    (yours.show, "Your proxy", "yours"),
+    (about.show, "About", "about"),
+]
 
-# Streamlit leaves a hand's breadth empty above and beside the page; the first screen is worth more than that.
-TIGHT = "<style>.stMainBlockContainer {padding: 2.2rem 3.5rem 2rem}</style>"
+# Streamlit leaves a hand's breadth empty around the page: the first screen is worth more than that, and a
+# phone's is narrow.
+TIGHT = """<style>
+.stMainBlockContainer {padding: 4rem 3.5rem 2rem}
+@media (max-width: 640px) {.stMainBlockContainer {padding: 4rem 1rem 2rem} h1 {font-size: 1.5rem !important}}
+</style>"""
 
 
 def main() -> None:
-    """Draw the header and the page that the address names."""
+    """Draw the page that the address names."""
     st.set_page_config(page_title="ViT-Zero-Bench", layout="wide")
     st.html(TIGHT)
-    page = st.navigation(PAGES)
+    pages = [st.Page(show, title=title, url_path=name) for show, title, name in PAGES]
+    first = st.Page(ranking.show, title="Ranking", url_path="ranking", default=True)
+    page = st.navigation([first, *pages], position="top")
     try:
-        header()
+        state.turn_to(page.url_path)
+        state.check_address(reading.version())
+        st.caption(about_data())
         page.run()
     except StoreError as error:
-        st.error(str(error))
+        st.error(plain(error, most=500))
 
 
-def header() -> None:
-    """What this is, and which data it shows."""
-    st.title("ViT-Zero-Bench", anchor=False)
-    st.markdown(
-        "How well do zero-cost proxies, computed on **untrained** Vision Transformers, "
-        "order them by the accuracy they reach?"
+def about_data() -> str:
+    """What this is, and which data it shows, in one line."""
+    count = reading.sql("SELECT count(*) AS n FROM architectures")["n"][0]
+    return (
+        f"**ViT-Zero-Bench** · {plain(reading.name())} · {count:,} architectures · "
+        f"data version {plain(reading.version())}"
     )
-    architectures = reading.sql("SELECT count(*) AS n FROM architectures")["n"][0]
-    st.caption(
-        f"Benchmark `{reading.path()}` · {architectures:,} architectures · data version {SCHEMA_VERSION} · "
-        + written_by()
-    )
-
-
-def written_by() -> str:
-    """The commits that wrote the data, and when the last run ended."""
-    runs = reading.sql(
-        """SELECT list(DISTINCT left("commit", 8)) AS commits, count(*) AS runs,
-        strftime(max(coalesce(ended, started)), '%Y-%m-%d') AS day FROM runs"""
-    ).iloc[0]
-    if not runs["runs"]:
-        return "no run recorded"
-    commits = ", ".join(sorted(commit for commit in runs["commits"] if commit)) or "unknown"
-    return f"commit {commits} · last run {runs['day']}"
 
 
 if __name__ == "__main__":

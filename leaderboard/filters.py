@@ -6,35 +6,52 @@ import pandas as pd
 import streamlit as st
 
 from leaderboard import reading, state
-from leaderboard.reading import Filters
+from leaderboard.selection import Filters
+from leaderboard.words import short
 from store import StoreError
 
 OWN = "own"  # scores computed on the images of the ranked task itself
+ALL, EACH = "all", "each"  # tasks; recipes, one a task
+SPELLED = {ALL: "all tasks, mean"}
 STEPS = 40  # of the params slider, about
 
+# What most architectures have comes first: it is what a reader sees who chose nothing.
 ACCURACIES = """
-SELECT DISTINCT space, task, protocol, recipe FROM final_accuracies
-WHERE split = 'test' AND accuracy IS NOT NULL AND space IS NOT NULL ORDER BY ALL
+SELECT space, task, protocol, recipe, count(*) AS architectures FROM final_accuracies
+WHERE split = 'test' AND accuracy IS NOT NULL AND space IS NOT NULL
+GROUP BY ALL ORDER BY space, task, architectures DESC, protocol, recipe
 """
 SCORED = """
 SELECT DISTINCT space, task FROM scores JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)
 ORDER BY ALL
 """
+SEEDS = """
+SELECT DISTINCT seed FROM scores JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)
+WHERE space = {space} ORDER BY seed
+"""
 PARAMS = "SELECT space, min(params) AS least, max(params) AS most FROM architectures GROUP BY space"
 
 
-def sidebar() -> Filters:
-    """Draw the filters and return what they say. Raises StoreError where there is nothing to rank."""
+def sidebar(mean: bool = False) -> Filters:
+    """Draw the filters and return what they say. Raises StoreError where there is nothing to rank.
+
+    mean: offer the mean over all tasks as well
+    """
     accuracies, scored = reading.sql(ACCURACIES), reading.sql(SCORED)
     check_complete(accuracies, scored)
-    state.check_names()
     space = state.select(st.sidebar, "Space", "space", list(accuracies["space"].unique()))
     here = accuracies[accuracies["space"] == space]
-    task = state.select(st.sidebar, "Task", "task", list(here["task"].unique()))
-    here = here[here["task"] == task]
-    protocol, recipe = accuracy(list(zip(here["protocol"], here["recipe"], strict=True)))
-    scores_from = scores_task(task, list(scored.loc[scored["space"] == space, "task"]))
-    return Filters(space, task, protocol, recipe, scores_from, params_window(space))
+    tasks = list(here["task"].unique())
+    several = [ALL] if mean and len(tasks) > 1 else []
+    task = state.select(
+        st.sidebar, "Task", "task", several + tasks, spell=lambda name: SPELLED.get(name, name)
+    )
+    here = here if task == ALL else here[here["task"] == task]
+    tasks, protocol, recipe = accuracy(here)
+    elsewhere = list(scored.loc[scored["space"] == space, "task"])
+    scores_from = None if task == ALL else scores_task(task, elsewhere)
+    window = params_window(space)
+    return Filters(space, tasks, protocol, recipe, scores_from, window, seeds=proxy_seeds(space))
 
 
 def check_complete(accuracies: pd.DataFrame, scored: pd.DataFrame) -> None:
@@ -64,25 +81,46 @@ def command(job: str, space: str | None = None, task: str | None = None) -> str:
     return " ".join(["python -m builder", *(f"{name}={value}" for name, value in known.items() if value)])
 
 
-def accuracy(pairs: list[tuple[str, str]]) -> tuple[str, str]:
-    """Choose a protocol and its recipe."""
-    known = {f"{protocol}/{recipe}": (protocol, recipe) for protocol, recipe in pairs}
+def accuracy(here: pd.DataFrame) -> tuple[tuple[str, ...], str, str | None]:
+    """Choose a protocol and its recipe; returns the tasks that have them too.
+
+    here: protocol, recipe and task of the accuracies there are
+    """
+    known: dict[str, tuple[str, str | None]] = {}
+    order = (
+        here.groupby("protocol", sort=False)["architectures"]
+        .sum()
+        .sort_values(ascending=False, kind="stable")
+    )
+    for protocol in order.index:
+        of_protocol = here[here["protocol"] == protocol]
+        recipes = list(of_protocol["recipe"].unique())
+        # Every training has a recipe of its own: over several tasks, that of each may be meant.
+        if len(recipes) > 1 and len(of_protocol) == of_protocol["task"].nunique():
+            known[f"{protocol}/{EACH}"] = (protocol, None)
+        else:
+            known |= {f"{protocol}/{recipe}": (protocol, recipe) for recipe in recipes}
     chosen = state.select(
         st.sidebar,
         "Accuracy",
         "accuracy",
         list(known),
-        spell=lambda name: " · ".join(known[name]),
+        spell=lambda name: " · ".join((known[name][0], known[name][1] or "each task's recipe")),
         help="Protocol and recipe: how the true accuracies were got. They are never mixed.",
     )
-    return known[chosen]
+    protocol, recipe = known[chosen]
+    met = here[(here["protocol"] == protocol) & (here["recipe"].eq(recipe) | (recipe is None))]
+    return tuple(met["task"].unique()), protocol, recipe
 
 
-def scores_task(task: str, scored: list[str]) -> str:
-    """Choose the task whose images the scores were computed on; no question where there is no choice."""
+def scores_task(task: str, scored: list[str]) -> str | None:
+    """Choose the task whose images the scores were computed on; no question where there is no choice.
+
+    Returns None for the task itself.
+    """
     others = [name for name in scored if name != task]
     if not others:
-        return task
+        return None
     chosen = state.select(
         st.sidebar,
         "Scores from",
@@ -91,7 +129,23 @@ def scores_task(task: str, scored: list[str]) -> str:
         spell=lambda name: f"{task} itself" if name == OWN else name,
         help="Task whose images the proxies saw.",
     )
-    return task if chosen == OWN else chosen
+    return None if chosen == OWN else chosen
+
+
+def proxy_seeds(space: str) -> tuple[int, ...] | None:
+    """Choose the mean over all proxy seeds or one of them; no question where there is one."""
+    known = reading.sql(SEEDS, space=space)["seed"].tolist()
+    if len(known) < 2:
+        return None
+    chosen = state.select(
+        st.sidebar,
+        "Proxy seeds",
+        "seeds",
+        [ALL, *map(str, known)],
+        spell=lambda seed: f"all {len(known)}, mean" if seed == ALL else f"seed {seed} alone",
+        help="Seed of initial weights, mini-batch and draws of a proxy.",
+    )
+    return None if chosen == ALL else (int(chosen),)
 
 
 def params_window(space: str) -> state.Window:
@@ -105,11 +159,3 @@ def params_window(space: str) -> state.Window:
     return state.window(
         st.sidebar, "Params", "params", grid, short, "Rank only the architectures of this size."
     )
-
-
-def short(count: int) -> str:
-    """A count as people say it: 136 k, 5.7 M."""
-    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= size:
-            return f"{count / size:.6g} {unit}"
-    return str(count)

@@ -1,45 +1,47 @@
 """Questions to the benchmark, each answered once: the answers are kept until a part file changes.
 
-A connection is opened for each question and closed after it, so that no run that writes is ever in the way.
+The benchmark is open for as long as its files stay as they are, for all sessions; it is read and never
+written. Answers that are kept are bounded in number: a page left open for a month holds no more memory.
 """
 
+import hashlib
 import json
 import sys
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
+from leaderboard import combining
+from leaderboard.selection import Filters
 from store import TABLES, Benchmark
 from store.parts import part_files
+from store.releases import SAMPLE
+
+# Tasks of one recipe: several of one task are never mixed.
+TASKS = """
+SELECT task FROM final_accuracies
+WHERE split = 'test' AND accuracy IS NOT NULL AND space = {space} AND protocol = {protocol}
+GROUP BY task HAVING count(DISTINCT recipe) = 1 ORDER BY task
+"""
+KEPT = 300  # answers; the largest are some hundred kB
 
 # Parts of a benchmark: how many, and when the newest was written. A changed benchmark has another stamp.
 Stamp = tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Filters:
-    """Which accuracies and which scores meet in a ranking.
-
-    scores_from: task whose images the scores were computed on
-    params:      smallest and largest parameter count, both included; None leaves that side open
-    shared:      proxies that must all have scored an architecture, in every seed, for it to count; empty:
-                 each proxy is judged on the architectures it has
-    """
-
-    space: str
-    task: str
-    protocol: str
-    recipe: str
-    scores_from: str
-    params: tuple[int | None, int | None] = (None, None)
-    shared: tuple[str, ...] = ()
-
-
 def path() -> Path:
     """Folder of the benchmark: the argument that `vitzero-leaderboard` started the page with."""
-    return Path(sys.argv[1] if len(sys.argv) > 1 else "runs/demo")
+    return Path(sys.argv[1]) if len(sys.argv) > 1 else SAMPLE
+
+
+def name() -> str:
+    """What the benchmark is called on the page: where it lies on this machine is nobody's business."""
+    return "built-in sample" if path() == SAMPLE else path().resolve().name
 
 
 def stamp(root: Path) -> Stamp:
@@ -48,24 +50,70 @@ def stamp(root: Path) -> Stamp:
     return len(times), max(times, default=0)
 
 
-def sql(query: str) -> pd.DataFrame:
-    """The answer to a DuckDB query over the benchmark's views."""
-    return _sql(path(), stamp(path()), query)
+def version() -> str:
+    """Which data this is: of a folder, a short name for its part files, the same wherever they lie."""
+    return _version(path(), stamp(path()))
 
 
-def ranking(filters: Filters) -> pd.DataFrame:
-    """Every proxy of the benchmark, or the shared ones, ranked; the columns are `store.rank.RANKING`."""
-    return _ranking(path(), stamp(path()), filters)
+def ask(question: str, with_combiners: Filters | None = None, **arguments: Any) -> pd.DataFrame:
+    """The answer of `Benchmark.<question>(**arguments)`; not to be changed, since others get the same.
+
+    with_combiners: the combiners are among the proxies, as fitted on what these filters choose
+    """
+    return _ask(path(), stamp(path()), question, with_combiners, tuple(sorted(arguments.items())))
 
 
-def noise(filters: Filters) -> pd.Series:
-    """How well the ranked accuracies repeat; the names are those of `store.noise.NOISE`."""
-    return _noise(path(), stamp(path()), filters)
+def answered(question: str, with_combiners: Filters | None = None, **arguments: Any) -> bool:
+    """Whether that has been asked lately, so that the answer takes no time."""
+    asked = (path(), stamp(path()), question, with_combiners, tuple(sorted(arguments.items())))
+    return asked in _answered()
 
 
-def curves(filters: Filters) -> pd.DataFrame:
-    """Accuracy by epoch of every training behind the ranked accuracies; see `Benchmark.curves`."""
-    return _curves(path(), stamp(path()), filters)
+def combiners_of(filters: Filters) -> tuple[str, ...]:
+    """The combiners that can be had here."""
+    failed = failed_combiners(filters)
+    return tuple(name for name in combining.offered() if name not in failed)
+
+
+def failed_combiners(filters: Filters) -> dict[str, str]:
+    """The combiners that cannot be had here, each with the reason."""
+    return _combined(path(), stamp(path()), filters)[1]
+
+
+def fitted(filters: Filters) -> bool:
+    """Whether the combiners were fitted on this lately, so that asking for them takes no time."""
+    return (path(), stamp(path()), "combiners", filters) in _answered()
+
+
+def combined(filters: Filters, name: str, chosen: tuple[str, ...]) -> combining.Combined:
+    """A combiner fitted on these proxies, or on all, and judged. Raises ProxyError where it cannot be."""
+    tasks = sql(TASKS, space=filters.space, protocol=filters.protocol)["task"]
+    return _judged(path(), stamp(path()), filters, name, chosen, tuple(tasks))
+
+
+def sql(query: str, **names: str) -> pd.DataFrame:
+    """The answer to a DuckDB query over the benchmark's views; `{name}` in it is that name, quoted."""
+    quoted = {name: "'" + value.replace("'", "''") + "'" for name, value in names.items()}
+    return ask("sql", query=query.format(**quoted) if names else query)
+
+
+def names(noun: str) -> list[str]:
+    """The names the benchmark has: `noun` is spaces, tasks, protocols, recipes or proxies."""
+    return getattr(_open(path(), stamp(path())), noun)()
+
+
+def benchmark() -> Benchmark:
+    """The benchmark itself, for questions whose answers are not kept."""
+    return _open(path(), stamp(path()))
+
+
+def asked(question: str, arguments: Mapping[str, Any]) -> str:
+    """The line of Python that gives the same answer, for whoever wants to ask it themselves."""
+    told = ", ".join(
+        f"{name}={value!r}" for name, value in arguments.items() if value not in (None, (), (None, None))
+    )
+    source = "" if path() == SAMPLE else repr(name())
+    return f"from store import Benchmark\n\nBenchmark.open({source}).{question}({told})"
 
 
 def points(filters: Filters, proxy: str) -> pd.DataFrame:
@@ -77,42 +125,70 @@ def points(filters: Filters, proxy: str) -> pd.DataFrame:
     return _points(path(), stamp(path()), filters, proxy)
 
 
-@st.cache_data(show_spinner=False, max_entries=200)
-def _sql(root: Path, stamp: Stamp, query: str) -> pd.DataFrame:
-    with Benchmark.open(root) as benchmark:
-        return benchmark.sql(query).to_pandas()
+def genes(genome: Any) -> dict[str, float]:
+    """width and depth of a parsed genome, where it has numbers for them; a list counts by its mean."""
+    found = {}
+    for name, fields in (("width", ("width", "embed_dim")), ("depth", ("depth",))):
+        value = next((genome[field] for field in fields if field in genome), None)
+        if isinstance(value, list) and value and all(isinstance(one, int | float) for one in value):
+            value = float(np.mean(value))
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            found[name] = value
+    return found
 
 
-@st.cache_data(show_spinner="Resampling the architectures for the intervals", max_entries=200)
-def _ranking(root: Path, stamp: Stamp, filters: Filters) -> pd.DataFrame:
-    with Benchmark.open(root) as benchmark:
-        # Asked for by name, a proxy without scores here is a row of nulls instead of no row.
-        proxies = filters.shared or benchmark.proxies()
-        chosen = vars(filters) | {"shared": bool(filters.shared), "proxies": proxies}
-        return benchmark.rank(**chosen).to_pandas()
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _open(root: Path, stamp: Stamp) -> Benchmark:
+    return Benchmark.open(root)
 
 
-@st.cache_data(show_spinner="Resampling the architectures for the ceiling", max_entries=200)
-def _noise(root: Path, stamp: Stamp, filters: Filters) -> pd.Series:
-    names = ("task", "protocol", "recipe", "space", "params")
-    with Benchmark.open(root) as benchmark:
-        found = benchmark.noise(**{name: getattr(filters, name) for name in names}, split="test")
-    return found.to_pandas().iloc[0]
+@st.cache_resource(show_spinner="Fitting the combiners", max_entries=8)
+def _combined(root: Path, stamp: Stamp, filters: Filters) -> tuple[Benchmark, dict[str, str]]:
+    rows, reasons = combining.scores(_open(root, stamp), filters, combining.offered())
+    _answered().append((root, stamp, "combiners", filters))
+    return (_open(root, stamp).with_scores(rows) if rows else _open(root, stamp)), reasons
 
 
-@st.cache_data(show_spinner=False, max_entries=200)
-def _curves(root: Path, stamp: Stamp, filters: Filters) -> pd.DataFrame:
-    with Benchmark.open(root) as benchmark:
-        found = benchmark.curves(filters.task, filters.protocol, filters.recipe, filters.space)
-    return found.to_pandas()
+@st.cache_resource(show_spinner="Judging the combiner", max_entries=30)
+def _judged(
+    root: Path, stamp: Stamp, filters: Filters, name: str, chosen: tuple[str, ...], tasks: tuple[str, ...]
+) -> combining.Combined:
+    return combining.combined(_open(root, stamp), filters, name, chosen, tasks)
 
 
-@st.cache_data(show_spinner=False, max_entries=200)
+@st.cache_resource(show_spinner=False)
+def _answered() -> deque[tuple[Any, ...]]:
+    return deque(maxlen=KEPT)
+
+
+@st.cache_data(show_spinner=False, max_entries=2)
+def _version(root: Path, stamp: Stamp) -> str:
+    parts = [part for table in TABLES for part in part_files(root / table)]
+    listed = "\n".join(f"{part.relative_to(root)} {part.stat().st_size}" for part in parts)
+    return hashlib.blake2b(listed.encode(), digest_size=4).hexdigest()
+
+
+@st.cache_data(show_spinner=False, max_entries=KEPT)
+def _ask(
+    root: Path,
+    stamp: Stamp,
+    question: str,
+    with_combiners: Filters | None,
+    arguments: tuple[tuple[str, Any], ...],
+) -> pd.DataFrame:
+    benchmark = _combined(root, stamp, with_combiners)[0] if with_combiners else _open(root, stamp)
+    answer = getattr(benchmark, question)(**dict(arguments)).to_pandas()
+    _answered().append((root, stamp, question, with_combiners, arguments))
+    return answer
+
+
+@st.cache_data(show_spinner=False, max_entries=30)
 def _points(root: Path, stamp: Stamp, filters: Filters, proxy: str) -> pd.DataFrame:
-    with Benchmark.open(root) as benchmark:
-        accuracy = benchmark.accuracy(None, filters.task, filters.protocol, filters.recipe, filters.space)
-        scores = benchmark.scores(None, filters.scores_from, None if filters.shared else proxy, filters.space)
-        architectures = benchmark.architectures(filters.space).to_pandas()
+    benchmark = _open(root, stamp)
+    accuracy = benchmark.accuracy(**filters.accuracies)
+    wanted = None if filters.shared else proxy
+    scores = benchmark.scores(task=filters.scores_from or filters.task, proxy=wanted, space=filters.space)
+    architectures = benchmark.architectures(filters.space).to_pandas()
     found = (
         scores.select(["arch_id", "proxy", "seed", "value"])
         .to_pandas()

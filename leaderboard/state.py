@@ -1,32 +1,58 @@
 """What the reader chose, kept in the address: whoever opens the same address sees the same view.
 
-A widget starts from the address, else from its default; from then on the address follows the widget. What an
-address asks for and the benchmark does not have falls back to the default, with a line that says so.
+A widget starts from the address, else from what was chosen on another page, else from its default; from then
+on the address follows the widget. What an address asks for and the benchmark does not have falls back to the
+default, with a line that says so. An address is a stranger's text: it is looked up or shown, never used.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from leaderboard.words import plain
 from store.errors import SHOWN
 
 Option = TypeVar("Option")
 Window = tuple[int | None, int | None]
 
+VERSION = "data"  # which data an address was made on
+
 # Every name an address may hold; anything else in it is a mistake worth a line.
 NAMES = (
-    "space", "task", "accuracy", "scores_from", "params", "controls", "shared", "proxy", "seed", "colour",
-    "log",
+    VERSION, "space", "task", "accuracy", "scores_from", "params", "seeds", "controls", "combiners", "shared",
+    "given_params", "principle", "needs", "proxy", "seed", "colour", "log", "chosen", "combiner", "arch",
+    "on", "find", "sort", "rising", "ranker",
 )  # fmt: skip
+LINE = 200  # characters of what a reader may look for
+LONGEST = 2000  # characters of one value; whoever writes more does not mean a choice
 
 
-def check_names() -> None:
-    """Say which parts of the address mean nothing here, and take them out of it."""
+def turn_to(page: str) -> None:
+    """Forget the widgets of the page before: those of the same name here are others, and start anew."""
+    if st.session_state.get("page") != page:
+        for name in NAMES:
+            st.session_state.pop(name, None)
+        st.session_state["page"] = page
+
+
+def check_address(version: str) -> None:
+    """Say what in the address means nothing here, and on which other data it was made; pin it to this."""
     for name in set(st.query_params) - set(NAMES):
-        st.warning(f"The address sets '{name}', which is no filter; it is ignored.")
+        st.warning(f"The address sets '{plain(name)}', which is no filter; it is ignored.")
         del st.query_params[name]
+    for name in list(st.query_params):
+        if len(st.query_params[name]) > LONGEST:
+            st.warning(f"The address sets '{name}' to more than {LONGEST:,} characters; it is ignored.")
+            del st.query_params[name]
+    asked = st.query_params.get(VERSION, version)
+    if asked != version:
+        st.warning(
+            f"This link was made on data version '{plain(asked)}'; the page shows '{plain(version)}', "
+            "and numbers may differ."
+        )
+    _remember(VERSION, version)
 
 
 def select(
@@ -45,10 +71,33 @@ def select(
     return chosen
 
 
+def several(
+    where: DeltaGenerator,
+    label: str,
+    name: str,
+    options: Sequence[str],
+    default: Iterable[str] = (),
+    help: str | None = None,
+    most: int | None = None,
+) -> list[str]:
+    """A box of several choices, in the address apart by spaces; what is not on offer is told and left out."""
+    kept = st.session_state.get(name, _kept().get(name))
+    asked = st.query_params.get(name)
+    if name not in st.session_state and asked is not None:
+        kept = list(dict.fromkeys(asked.split()))
+        if strange := [one for one in kept if one not in options]:
+            _fall_back(name, " ".join(strange), list(options), "the others")
+    wanted = list(default) if kept is None else kept
+    st.session_state[name] = [one for one in wanted if one in options][:most]
+    chosen = where.multiselect(label, options, key=name, help=help, max_selections=most)
+    _remember(name, " ".join(chosen) or (None if not tuple(default) else " "))
+    return chosen
+
+
 def switch(where: DeltaGenerator, label: str, name: str, default: bool, help: str | None = None) -> bool:
     """An on/off switch whose position is `name` in the address, as yes or no."""
     spelled = {"yes": True, "no": False}
-    asked = st.query_params.get(name)
+    asked = st.query_params.get(name, _kept().get(name))
     if name not in st.session_state:
         if asked is not None and asked not in spelled:
             _fall_back(name, asked, list(spelled), "yes" if default else "no")
@@ -77,17 +126,40 @@ def window(
     return found
 
 
+def text(where: DeltaGenerator, label: str, name: str, placeholder: str) -> str:
+    """A line of text, `name` in the address. It is looked for in other text, never used as a pattern."""
+    if name not in st.session_state:
+        st.session_state[name] = st.query_params.get(name, _kept().get(name) or "")[:LINE]
+    written = where.text_input(label, key=name, placeholder=placeholder, max_chars=LINE)
+    _remember(name, written or None)
+    return written
+
+
+def pick(name: str, clicked: str | None, known: Iterable[str], default: str | None) -> str | None:
+    """What was clicked in a table, `name` in the address; else what the address has, else the default."""
+    asked = st.query_params.get(name, _kept().get(name))
+    chosen = clicked or asked
+    if chosen is not None and chosen not in set(known):
+        st.warning(f"The address asks for {name} '{plain(chosen)}', which is not here; showing another.")
+        chosen = None
+    _remember(name, chosen)
+    return chosen or default
+
+
 def _asked_window(name: str, grid: Sequence[int]) -> tuple[int, int]:
     """The window the address asks for, inside the grid; the whole grid where it asks for none."""
-    asked = st.query_params.get(name, "-")
+    asked = st.query_params.get(name, _kept().get(name) or "-")
     low, dash, high = asked.partition("-")
     low, high = low or str(grid[0]), high or str(grid[-1])
-    if dash and low.isdecimal() and high.isdecimal() and grid[0] <= int(low) <= int(high) <= grid[-1]:
+    # More digits than the grid has are no size here, and cost time to read.
+    sizes = all(end.isascii() and end.isdecimal() and len(end) <= len(str(grid[-1])) for end in (low, high))
+    if dash and sizes and grid[0] <= int(low) <= int(high) <= grid[-1]:
         return int(low), int(high)
-    st.warning(
-        f"The address asks for {name} '{asked}', which is no <low>-<high> between {grid[0]} and {grid[-1]}; "
-        "showing all."
-    )
+    if name in st.query_params:
+        st.warning(
+            f"The address asks for {name} '{plain(asked)}', which is no <low>-<high> between {grid[0]} and "
+            f"{grid[-1]}; showing all."
+        )
     return grid[0], grid[-1]
 
 
@@ -99,19 +171,26 @@ def _settle(name: str, options: Sequence[Option], default: Option) -> None:
     asked = st.query_params.get(name)
     if name not in st.session_state and asked is not None and asked not in spelled:
         _fall_back(name, asked, list(spelled), str(default))
-    st.session_state[name] = spelled.get(asked, default)
+    found = asked if asked in spelled else _kept().get(name)
+    st.session_state[name] = spelled.get(found, default)
 
 
 def _fall_back(name: str, asked: str, known: Sequence[str], default: str) -> None:
     more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
     st.warning(
-        f"The address asks for {name} '{asked}', which is not here; showing '{default}'. "
-        f"Known: {', '.join(known[:SHOWN])}{more}."
+        f"The address asks for {name} '{plain(asked)}', which is not here; showing '{plain(default)}'. "
+        f"Known: {', '.join(map(plain, known[:SHOWN]))}{more}."
     )
+
+
+def _kept() -> dict[str, str | None]:
+    """What was chosen in this session, on whatever page: Streamlit forgets it with the page's widgets."""
+    return st.session_state.setdefault("kept", {})
 
 
 def _remember(name: str, value: str | None) -> None:
     """Write a choice into the address; None takes it out."""
+    _kept()[name] = value
     if st.query_params.get(name) == value:
         return
     if value is None:

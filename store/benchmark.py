@@ -10,11 +10,14 @@ from store import analysis, difference, information
 from store import factors as sanity
 from store import groups as grouping
 from store import layers as depths
+from store import neighbours as nearest
 from store import noise as repeats
+from store import overall as means
 from store import rank as ranking
 from store import searches as progress
+from store import seeds as spread
 from store import top as best
-from store.connection import Connection
+from store.connection import Connection, Find
 from store.errors import unknown
 from store.own_scores import score_rows
 from store.parts import find_parts
@@ -30,6 +33,8 @@ from store.schema import TABLES
 ANSWERS = {
     "rank": ranking.RANKING,
     "compare": ranking.COMPARISON,
+    "overall": means.OVERALL,
+    "by_seed": spread.SEEDS,
     "groups": grouping.GROUPS,
     "top": best.TOP,
     "bias": analysis.BIAS,
@@ -40,6 +45,7 @@ ANSWERS = {
     "agreement": repeats.AGREEMENT,
     "factors": sanity.FACTORS,
     "layer_intervals": depths.RHO_BY_INTERVAL,
+    "neighbours": nearest.NEIGHBOURS,
     "diff": difference.DIFFERENCE,
     "moves": difference.MOVES,
 }
@@ -60,8 +66,14 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
     used from several threads.
     """
 
-    def __init__(self, path: Path, parts: dict[str, list[Path]], own: pa.Table | None = None) -> None:
-        super().__init__(Connection(parts, own))
+    def __init__(
+        self,
+        path: Path,
+        parts: dict[str, list[Path]],
+        own: pa.Table | None = None,
+        find: Find | None = None,
+    ) -> None:
+        super().__init__(Connection(parts, own, find))
         self.path = path
         self._parts = parts
         self._own = own
@@ -71,8 +83,9 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
         """Open a benchmark.
 
         source:  None: the sample that ships with this package; "1.0.0": that release;
-                 "hf://datasets/owner/name@revision": a release on the hub; a folder: a release, or
-                 what jobs build: a subfolder a table, where a missing table is an empty one
+                 "hf://datasets/owner/name@revision": a release on the hub; a folder, or one of
+                 an object store as "s3://bucket/folder": a release, or what jobs build: a subfolder a table,
+                 where a missing table is an empty one
         offline: never use the network. It is used for the second and third only, where they were not fetched
                  before
 
@@ -81,7 +94,7 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
         that meets them.
         """
         root = locate(source, offline)
-        return cls(root, find_parts(root))
+        return cls(root, find_parts(root), find=lambda: find_parts(root))
 
     def close(self) -> None:
         """Free DuckDB's memory. Questions asked afterwards fail."""

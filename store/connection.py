@@ -1,13 +1,14 @@
 """DuckDB over the part files of a benchmark: views of the tables, on a connection that sees nothing else."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
 import pyarrow as pa
 
+from store.copies import copies, original
 from store.errors import StoreError
 from store.parts import damaged_part
 from store.schema import TABLES, Table
@@ -36,23 +37,34 @@ GROUP BY space, arch_id, task, protocol, recipe, split
 """
 
 
+Find: TypeAlias = Callable[[], dict[str, list[Path]]]
+
+
 class Connection:
     """The views of a benchmark's tables, for queries; rows are those of the parts given.
 
     parts:  the part files of each table
     scores: rows of table scores that no part holds, or None
+    find:   finds the parts that there are now, where some may be merged into others; None: these or none
 
     No file but the parts, and no network, can be reached through it. Raises StoreError for a damaged part.
     """
 
-    def __init__(self, parts: dict[str, list[Path]], scores: pa.Table | None = None) -> None:
+    def __init__(
+        self, parts: dict[str, list[Path]], scores: pa.Table | None = None, find: Find | None = None
+    ) -> None:
+        self._scores, self._find = scores, find
+        self._connect(parts)
+
+    def _connect(self, parts: dict[str, list[Path]]) -> None:
         self.parts = {name: [path.absolute() for path in paths] for name, paths in parts.items()}
+        self._copies = {name: copies(paths) for name, paths in self.parts.items()}
         self._duckdb = duckdb.connect(":memory:", config=SETTINGS)
         try:
             self._duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
-            self._duckdb.execute(f"SET allowed_paths = [{_files(chain(*self.parts.values()))}]")
+            self._duckdb.execute(f"SET allowed_paths = [{_files(chain(*self._copies.values()))}]")
             self._duckdb.execute("SET enable_external_access = false")
-            self._define_views(scores)
+            self._define_views(self._scores)
             self._duckdb.execute("SET lock_configuration = true")
         except duckdb.Error as error:
             raise self._trouble(error) from None
@@ -73,8 +85,14 @@ class Connection:
                 if answer is None:
                     raise StoreError("sql: this statement gives no table. Ask with SELECT.")
                 return answer.to_arrow_table()
+            except duckdb.IOException as error:
+                if self._find is None or all(path.exists() for path in chain(*self.parts.values())):
+                    raise self._trouble(error) from None
             except duckdb.Error as error:
                 raise self._trouble(error) from None
+        # Parts are gone that were there: merged into others meanwhile, or taken out.
+        self._connect(self._find())
+        return self.query(query, parameters, tables)
 
     def ask(self, query: str) -> pa.Table:
         """The answer to one statement of a user's. Raises StoreError for one that would write."""
@@ -111,9 +129,10 @@ class Connection:
         paths = self.parts[wanted.name]
         sources = []
         if paths:
+            here = self._copies[wanted.name]
             sources.append(
-                f"SELECT {columns}, filename AS part "
-                f"FROM read_parquet([{_files(paths)}], filename = true, hive_partitioning = false)"
+                f"SELECT {columns}, {original(paths[0], here[0], 'filename')} AS part "
+                f"FROM read_parquet([{_files(here)}], filename = true, hive_partitioning = false)"
             )
         if more is not None or not paths:
             self._duckdb.register("given", wanted.schema.empty_table() if more is None else more)
@@ -146,5 +165,7 @@ def _latest_view(wanted: Table, parts: int) -> str:
     else:
         source = "LEFT JOIN (SELECT run_id, started FROM runs) AS latest ON latest.run_id = written.run_id"
         order = "latest.started DESC NULLS LAST, written.run_id DESC"
+        if wanted.measured is not None:  # a failure that the same run mended may come back from a merged part
+            order += ", written.status = 'ok' DESC"
     return f"""{plain} {source}
         QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order}, written.part DESC) = 1"""

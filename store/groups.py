@@ -63,7 +63,7 @@ def groups(query: Query, selection: Selection, draws: int, seed: int) -> pa.Tabl
         rho = {name: _rho(cell, name) for name in cell.names(selection)}
         ranked = sorted((name for name in rho if np.isfinite(rho[name])), key=lambda name: (-rho[name], name))
         differences, p, n = _pairs(cell, ranked, draws, seed)
-        apart = _told_apart(p)
+        apart = told_apart(p)
         better = apart & (differences < 0)  # by the architectures both have: column better than row
         letters = _letters(apart)
         for place, name in enumerate(ranked):
@@ -134,7 +134,7 @@ def _pairs(cell: Cell, names: list[str], draws: int, seed: int) -> tuple[Real, R
     return difference, p, n
 
 
-def _told_apart(p: Real) -> NDArray[np.bool_]:
+def told_apart(p: Real) -> NDArray[np.bool_]:
     """Which pairs differ once their number is corrected for (proxies, proxies)."""
     pairs = np.triu_indices(len(p), k=1)
     apart = np.zeros(p.shape, dtype=bool)

@@ -1,13 +1,18 @@
 """The part files of a benchmark folder: found, and checked by their footers before any query."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from store.copies import copies
 from store.errors import StoreError
-from store.schema import SCHEMA_VERSION, TABLES, Table
+from store.schema import SCHEMA_VERSION, TABLES
 
+# What the names of compacted parts begin with.
+COMPACTED = "compacted-"
+_TRIES = 10
 REPAIR = "Delete it and run its job again, or fetch it again."
 
 
@@ -23,11 +28,18 @@ def find_parts(root: Path) -> dict[str, list[Path]]:
         )
     if not any((root / name).is_dir() for name in TABLES):
         raise StoreError(f"No benchmark at {root}: expected at least one of the folders {', '.join(TABLES)}.")
-    parts = {name: part_files(root / name) for name in TABLES}
-    for name, paths in parts.items():
-        for path in paths:
-            _check_footer(path, TABLES[name])
-    return parts
+    for _ in range(_TRIES):
+        parts = {name: part_files(root / name) for name in TABLES}
+        try:
+            for name, paths in parts.items():
+                for path, here in zip(paths, copies(paths), strict=True):
+                    status = here.stat()
+                    _check_footer(path, here, name, status.st_size, status.st_mtime_ns)
+        except FileNotFoundError as error:  # merged into another part since they were listed
+            gone = error
+            continue
+        return parts
+    raise StoreError(f"A part of {root} is listed but not there: {gone}. Delete it.")
 
 
 def part_files(folder: Path) -> list[Path]:
@@ -40,11 +52,16 @@ def part_files(folder: Path) -> list[Path]:
     return sorted(path for path in found if TABLES.keys().isdisjoint(path.relative_to(folder).parts[:-1]))
 
 
+def compacted(folder: Path) -> list[Path]:
+    """The part files in a table's folder that compaction wrote, sorted."""
+    return sorted(folder.glob(f"{COMPACTED}*.parquet"))
+
+
 def damaged_part(parts: list[Path]) -> str | None:
     """One line on the first part whose pages are unreadable or fail their checksums; None if none."""
     for path in parts:
         try:
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            with path.open("rb") as opened, pq.ParquetFile(opened, page_checksum_verification=True) as file:
                 for group in range(file.num_row_groups):
                     file.read_row_group(group)
         except (pa.ArrowException, OSError) as error:
@@ -52,9 +69,14 @@ def damaged_part(parts: list[Path]) -> str | None:
     return None
 
 
-def _check_footer(path: Path, table: Table) -> None:
+@lru_cache(maxsize=2**17)
+def _check_footer(path: Path, here: Path, name: str, size: int, changed: int) -> None:
+    """Check a footer in the part's local copy; once a process, as long as size and time of change stay."""
+    table = TABLES[name]
     try:
-        found = pq.read_schema(path)
+        found = pq.read_schema(here)
+    except FileNotFoundError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"{path} is not a whole Parquet file ({_first_line(error)}). {REPAIR}") from None
     about = found.metadata or {}

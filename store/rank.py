@@ -147,7 +147,8 @@ SELECT truth.cell, truth.place, truth.accuracy + 0.0 AS accuracy, proxy, seed,
        CASE WHEN isfinite(value) THEN value + 0.0 END AS value, seconds
 FROM truth
 JOIN scores ON scores.arch_id = truth.arch_id AND scores.task = truth.scores_from
-WHERE $every OR proxy IN (SELECT proxy FROM chosen)
+WHERE ($every OR proxy IN (SELECT proxy FROM chosen))
+  AND ($seeds::BIGINT[] IS NULL OR list_contains($seeds::BIGINT[], seed))
 """
 
 # The accuracies of the architectures that every proxy scored in every seed, numbered anew.
@@ -218,6 +219,7 @@ class Selection:
 
     params: smallest and largest parameter count, both included; None leaves that side open
     shared: only architectures that every one of the proxies scored in every seed
+    seeds:  only these proxy seeds
     """
 
     tasks: tuple[str, ...] | None = None
@@ -229,6 +231,7 @@ class Selection:
     scores_from: str | None = None
     params: tuple[float | None, float | None] = (None, None)
     shared: bool = False
+    seeds: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -287,7 +290,8 @@ def meet(query: Query, selection: Selection) -> tuple[pa.Table, pa.Table, pa.Tab
     tasks = None if selection.tasks is None else list(selection.tasks)
     truth = query(TRUTH, {**wanted, "tasks": tasks, "least": least, "most": most}, {})
     chosen = pa.table({"proxy": pa.array(selection.proxies or (), pa.string())})
-    every = {"every": selection.proxies is None}
+    seeds = None if selection.seeds is None else list(selection.seeds)
+    every = {"every": selection.proxies is None, "seeds": seeds}
     observed = query(OBSERVED, every, {"truth": truth, "chosen": chosen})
     if selection.shared:
         truth = query(SHARED, {}, {"truth": truth, "observed": observed})

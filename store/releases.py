@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from store.errors import StoreError
+from store.location import location
 
 SAMPLE = Path(__file__).parent / "sample"
 VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -19,7 +20,7 @@ def locate(source: str | Path | None, offline: bool) -> Path:
         return SAMPLE
     if isinstance(source, str) and VERSION.fullmatch(source):
         return _fetched(source)
-    return Path(source)
+    return location(source)
 
 
 def fetched_folder() -> Path:

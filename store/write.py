@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 
 from store import schema
 from store.errors import StoreError
+from store.location import is_remote, location
 from store.schema import Table
 
 # Rows of a table: dicts by column name, or an Arrow table.
@@ -32,7 +34,7 @@ MISFITS = (pa.ArrowException, TypeError, ValueError, OverflowError)
 def write_part(root: str | Path, table: str, rows: Rows, name: str) -> Path:
     """Write one part file of a table; a reader sees all of it or nothing of it.
 
-    root:  folder of the benchmark; made when missing
+    root:  folder of the benchmark, or its address in an object store; made when missing
     table: a name in TABLES
     rows:  list of dicts, or Arrow table; exactly the table's columns, in any order
     name:  part name without suffix; may hold "/" for subfolders; an existing part is replaced
@@ -42,25 +44,35 @@ def write_part(root: str | Path, table: str, rows: Rows, name: str) -> Path:
     """
     wanted = schema.table(table)
     data = conform(wanted, rows)
-    path = Path(root) / wanted.name / f"{_checked_name(name)}.parquet"
+    path = location(root) / wanted.name / f"{_checked_name(name)}.parquet"
     with replacing(path) as temporary, temporary.open("wb") as file:
         pq.write_table(data, file, compression="zstd", write_page_checksum=True)
     return path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, unless: Callable[[], object] = lambda: None) -> Iterator[Path]:
     """Give the name to write a file under; at the end it is forced to disk and takes its own name.
 
-    A reader sees all of the file or nothing of it; whatever is raised inside leaves nothing behind.
+    unless: asked before that; where it returns something, what was written is thrown away.
+
+    A reader sees all of the file or nothing of it; whatever is raised inside leaves nothing behind. On a
+    network file system a name is taken by one server for all; an object store takes whole files only.
     """
+    if is_remote(path):
+        with TemporaryDirectory(prefix="vitzero-") as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            path.fs.put_file(str(temporary), path.path)  # type: ignore[attr-defined]
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
     try:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        if unless() is None:
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
@@ -89,7 +101,9 @@ def clean_temporary(root: str | Path) -> list[Path]:
 
     Returns the paths removed.
     """
-    removed = []
+    removed: list[Path] = []
+    if is_remote(root):  # nothing has a temporary name there
+        return removed
     for path in sorted(Path(root).rglob(".*.tmp")):
         match = re.fullmatch(rf"\..+\.{re.escape(HOST)}\.(\d+)\.tmp", path.name)
         if match and not _alive(int(match[1])):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from builder import plan
 from builder.errors import BuilderError
-from builder.protocols import estimate, finetune, published, scratch, supernet
+from builder.plan import Block, Wanted, Work
+from builder.protocols import alone, estimate, finetune, published, scratch, supernet
+from builder.protocols.rows import EVALUATED, Ledger
 from builder.provenance import Run
 from builder.settings import Settings
 
@@ -29,3 +34,38 @@ def run(settings: Settings, run: Run) -> None:
         raise BuilderError("protocol=published only reads a table: there is nothing to estimate.")
     else:
         estimate.run(settings, run)
+
+
+def blocks(settings: Settings, run: Run) -> list[Block]:
+    """Return what the table lacks, in blocks; none of a protocol that only reads a table."""
+    match settings.protocol.name:
+        case "supernet":
+            return supernet.blocks(settings, run)
+        case "scratch" | "finetune":
+            return alone.blocks(settings, run)
+        case _:
+            return []
+
+
+def wanted(settings: Settings, run: Run) -> Wanted | None:
+    """Return all that is wanted of the table, done or not; None of a protocol that only reads a table."""
+    name = settings.protocol.name
+    if name == "published":
+        return None
+    space, task, ledger = settings.space.name, settings.task.name, Ledger(settings, run, 0)
+    keys: dict[str, list[Any]] = {
+        "arch_id": plan.ids(run.root, space, settings.accuracy.architectures),
+        "task": [task],
+        "protocol": [name],
+        "recipe": [ledger.recipe],
+        "seed": list(settings.accuracy.seeds),
+        "split": list(EVALUATED),
+        "epoch": [ledger.epochs],
+    }
+    return Wanted("accuracy", "accuracies", space, task, keys, "seed", f"{name} {ledger.recipe} seed")
+
+
+def worker(settings: Settings, run: Run) -> Work:
+    """Return what does a block of the protocol."""
+    workers = {"finetune": finetune.worker, "scratch": scratch.worker, "supernet": supernet.worker}
+    return workers[settings.protocol.name](settings, run)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +13,7 @@ from tqdm import tqdm
 
 from builder import plan
 from builder.errors import BuilderError
+from builder.plan import Block, Wanted, Work
 from builder.provenance import Run
 from builder.scoring import mini_batches, network_seed, refuse_to_mix, task_of, untrained
 from builder.settings import Settings
@@ -31,29 +34,74 @@ def run(settings: Settings, run: Run) -> None:
     Networks and mini-batch are those of job=score, and so are `score.batch_size` and `score.memory_gib`. An
     architecture that fails is a null with its reason in the row of each of its layers.
     """
-    wanted, task = settings.layers, task_of(settings, run)
+    wanted, name = settings.layers, settings.task.name
     chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
+    todo, work = blocks(settings, run), worker(settings, run)
+    for seed in wanted.seeds:
+        mine = [block for block in todo if block.seed == seed]
+        found: Counter[str] = Counter()
+        with tqdm(
+            total=sum(map(len, mine)), desc=f"layers {name} seed {seed}", unit="arch", disable=not mine
+        ) as bar:
+            for block in mine:
+                found += work(block, bar.update)
+        summary = ", ".join(f"{count} {status}" for status, count in sorted(found.items())) or "nothing to do"
+        print(f"layers: {len(chosen)} architectures on {name}, seed {seed}: {summary}")
+    _report(settings, run)
+
+
+def blocks(settings: Settings, run: Run) -> list[Block]:
+    """Return what the table lacks, in blocks."""
+    wanted = settings.layers
+    chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
+    found = []
     for seed in wanted.seeds:
         refuse_to_mix(settings, run, seed, "layers")
-        todo = _missing(settings, run, seed, chosen)
-        found: Counter[str] = Counter()
-        if todo:
-            batches = mini_batches(task, 1, settings.score.batch_size, seed, run.device)
-        with tqdm(
-            total=len(todo), desc=f"layers {task.name} seed {seed}", unit="arch", disable=not todo
-        ) as bar:
-            for block in plan.blocks(todo, wanted.block):
-                rows = []
-                for architecture in block:
-                    rows += _rows(architecture, batches, task, seed, run, settings.score.memory_gib)
-                    bar.update()
-                keys = [row["arch_id"] for row in rows]
-                name = part_name(settings.space.name, task.name, f"seed{seed}", keys=set(keys))
-                write_part(run.root, "layers", rows, name)
-                found.update(row["status"] for row in rows)
-        summary = ", ".join(f"{count} {status}" for status, count in sorted(found.items())) or "nothing to do"
-        print(f"layers: {len(chosen)} architectures on {task.name}, seed {seed}: {summary}")
-    _report(settings, run)
+        lacking: dict[str, tuple[str, ...]] = {a.arch_id: () for a in _missing(settings, run, seed, chosen)}
+        for group, _ in plan.cut(chosen, lacking, wanted.block):
+            found.append(Block("layers", seed, _part(settings, seed, group), group))
+    return found
+
+
+def wanted(settings: Settings, run: Run) -> Wanted:
+    """Return all that is wanted of the table, done or not."""
+    space, task = settings.space.name, settings.task.name
+    keys: dict[str, list[Any]] = {
+        "arch_id": plan.ids(run.root, space, settings.layers.architectures),
+        "task": [task],
+        "seed": list(settings.layers.seeds),
+    }
+    return Wanted("layers", "layers", space, task, keys, by="seed", label="seed")
+
+
+def worker(settings: Settings, run: Run) -> Work:
+    """Return what measures a block."""
+    task, wanted = task_of(settings, run), settings.score
+
+    @lru_cache(maxsize=1)
+    def batches(seed: int) -> list[Any]:
+        return mini_batches(task, 1, wanted.batch_size, seed, run.device)
+
+    def work(block: Block, done: Callable[[], object]) -> Counter[str]:
+        rows: list[dict[str, Any]] = []
+        measured: list[Architecture] = []
+        try:
+            for architecture in block.architectures:
+                images = batches(block.seed)
+                rows += _rows(architecture, images, task, block.seed, run, wanted.memory_gib)
+                measured.append(architecture)
+                done()
+        finally:  # where it is told to stop, too
+            if measured:
+                write_part(run.root, "layers", rows, _part(settings, block.seed, measured))
+        return Counter(row["status"] for row in rows)
+
+    return work
+
+
+def _part(settings: Settings, seed: int, architectures: Sequence[Architecture]) -> str:
+    keys = [architecture.arch_id for architecture in architectures]
+    return part_name(settings.space.name, settings.task.name, f"seed{seed}", keys=keys)
 
 
 def layer_statistics(moments: Moments) -> tuple[str, float | None, float | None, float | None]:

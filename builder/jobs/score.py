@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
 
 from tqdm import tqdm
 
 import proxies
 from builder import plan
+from builder.costs import Costs
+from builder.plan import Block, Wanted, Work
 from builder.provenance import Run
 from builder.published import scores as published
 from builder.scoring import mini_batches, refuse_to_mix, score_rows, task_of
 from builder.settings import Settings
-from spaces import Architecture
 from store.write import part_name, write_part
 
 
@@ -25,45 +29,74 @@ def run(settings: Settings, run: Run) -> None:
     if settings.score.importer is not None:
         published.run(settings, run)
         return
-    names = proxies.resolve(settings.proxies.names)
-    needed = proxies.batches_needed(names)
-    noise = not proxies.look_at_images(names)
-    task, wanted = task_of(settings, run), settings.score
+    names, wanted, name = proxies.resolve(settings.proxies.names), settings.score, settings.task.name
     chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
+    todo, work = blocks(settings, run), worker(settings, run)
+    for seed in wanted.seeds:
+        mine = [block for block in todo if block.seed == seed]
+        found: Counter[str] = Counter()
+        with tqdm(
+            total=sum(map(len, mine)), desc=f"score {name} seed {seed}", unit="arch", disable=not mine
+        ) as bar:
+            for block in mine:
+                found += work(block, bar.update)
+        summary = ", ".join(f"{count} {status}" for status, count in sorted(found.items())) or "nothing to do"
+        print(f"score: {len(chosen)} architectures x {len(names)} proxies on {name}, seed {seed}: {summary}")
+
+
+def blocks(settings: Settings, run: Run) -> list[Block]:
+    """Return what the table lacks, in blocks."""
+    names, task, wanted = proxies.resolve(settings.proxies.names), settings.task.name, settings.score
+    chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
+    size = wanted.block or Costs(settings, run.root).block_size("score", names)
+    found = []
     for seed in wanted.seeds:
         refuse_to_mix(settings, run, seed)
-        todo = _missing(settings, run, seed, chosen, names)
-        found: Counter[str] = Counter()
-        if todo:
-            batches = mini_batches(task, needed, wanted.batch_size, seed, run.device, noise)
-        with tqdm(
-            total=len(todo), desc=f"score {task.name} seed {seed}", unit="arch", disable=not todo
-        ) as bar:
-            for block in plan.blocks(todo, wanted.block):
-                rows = []
-                for architecture, absent in block:
-                    rows += score_rows(architecture, absent, batches, task, seed, run, wanted)
-                    bar.update()
+        of_seed: dict[str, str | int] = {"task": task, "seed": seed}
+        lacking = plan.lacking(run.root, "scores", chosen, of_seed, "proxy", names, settings.retry_failed)
+        for group, lack in plan.cut(chosen, lacking, size):
+            name = _part(settings, seed, [(a.arch_id, proxy) for a in group for proxy in lack])
+            found.append(Block("score", seed, name, group, lack))
+    return found
+
+
+def wanted(settings: Settings, run: Run) -> Wanted:
+    """Return all that is wanted of the table, done or not."""
+    space, task = settings.space.name, settings.task.name
+    keys: dict[str, list[Any]] = {
+        "arch_id": plan.ids(run.root, space, settings.score.architectures),
+        "task": [task],
+        "proxy": proxies.resolve(settings.proxies.names),
+        "seed": list(settings.score.seeds),
+    }
+    return Wanted("score", "scores", space, task, keys, by="proxy")
+
+
+def worker(settings: Settings, run: Run) -> Work:
+    """Return what scores a block."""
+    task, wanted = task_of(settings, run), settings.score
+    names = proxies.resolve(settings.proxies.names)
+    needed, noise = proxies.batches_needed(names), not proxies.look_at_images(names)
+
+    @lru_cache(maxsize=1)
+    def batches(seed: int) -> list[Any]:
+        return mini_batches(task, needed, wanted.batch_size, seed, run.device, noise)
+
+    def work(block: Block, done: Callable[[], object]) -> Counter[str]:
+        rows: list[dict[str, Any]] = []
+        try:
+            for architecture in block.architectures:
+                images = batches(block.seed)
+                rows += score_rows(architecture, list(block.proxies), images, task, block.seed, run, wanted)
+                done()
+        finally:  # where it is told to stop, too
+            if rows:
                 keys = [(row["arch_id"], row["proxy"]) for row in rows]
-                name = part_name(settings.space.name, task.name, f"seed{seed}", keys=keys)
-                write_part(run.root, "scores", rows, name)
-                found.update(row["status"] for row in rows)
-        summary = ", ".join(f"{count} {status}" for status, count in sorted(found.items())) or "nothing to do"
-        print(
-            f"score: {len(chosen)} architectures x {len(names)} proxies on {task.name}, "
-            f"seed {seed}: {summary}"
-        )
+                write_part(run.root, "scores", rows, _part(settings, block.seed, keys))
+        return Counter(row["status"] for row in rows)
+
+    return work
 
 
-def _missing(
-    settings: Settings, run: Run, seed: int, chosen: list[Architecture], names: list[str]
-) -> list[tuple[Architecture, list[str]]]:
-    """Return the architectures that lack scores, each with the proxies it lacks."""
-    task = settings.task.name
-    keys = [
-        {"arch_id": a.arch_id, "task": task, "proxy": name, "seed": seed} for a in chosen for name in names
-    ]
-    absent: dict[str, list[str]] = {}
-    for key in plan.missing(run.root, "scores", keys, settings.retry_failed):
-        absent.setdefault(key["arch_id"], []).append(key["proxy"])
-    return [(a, absent[a.arch_id]) for a in chosen if a.arch_id in absent]
+def _part(settings: Settings, seed: int, keys: Sequence[tuple[str, str]]) -> str:
+    return part_name(settings.space.name, settings.task.name, f"seed{seed}", keys=keys)

@@ -114,7 +114,7 @@ def _search(
 
         earlier = dict(zip(before.get("evaluated", ()), before.get("evaluated_seconds", ()), strict=True))
         objective = BudgetedObjective(
-            asked, budget, settings.search.seconds, settings.score.block, record, earlier
+            asked, budget, settings.search.seconds, settings.score.block or plan.UNMEASURED, record, earlier
         )
         try:
             settled = strategies.settle(strategy.function, candidates, objective, generator)

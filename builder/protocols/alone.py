@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+from collections import Counter
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -16,7 +17,8 @@ from builder import plan
 from builder.device import open_device
 from builder.errors import BuilderError, TrainingFailed
 from builder.interruption import terminable
-from builder.protocols.rows import Ledger, Splits, first_line, recipe_of
+from builder.plan import Block, Work
+from builder.protocols.rows import EVALUATED, Ledger, Splits, first_line, recipe_of
 from builder.provenance import Cost, Run
 from builder.seeds import derive_seed
 from builder.settings import Settings
@@ -64,6 +66,35 @@ def run(settings: Settings, run: Run, beginning: Beginning) -> None:
         )
 
 
+def blocks(settings: Settings, run: Run) -> list[Block]:
+    """Return what the table lacks, in blocks: a training each, since it keeps its own checkpoints."""
+    chosen = plan.architectures(run.root, settings.space.name, settings.accuracy.architectures)
+    found = []
+    for seed in settings.accuracy.seeds:
+        ledger = Ledger(settings, run, seed)
+        lacking: dict[str, tuple[str, ...]] = {a.arch_id: () for a in ledger.missing(chosen)}
+        for group, _ in plan.cut(chosen, lacking, 1):
+            found.append(Block("accuracy", seed, ledger.part(group), group))
+    return found
+
+
+def worker(settings: Settings, run: Run, beginning: Beginning) -> Work:
+    """Return what trains a block's architectures."""
+
+    def work(block: Block, done: Callable[[], object]) -> Counter[str]:
+        statuses: Counter[str] = Counter()
+
+        def report(cost: Cost, failed: bool) -> None:
+            run.spend(cost)
+            statuses["error" if failed else "ok"] += len(EVALUATED)
+            done()
+
+        train_all(settings, run, beginning, block.seed, block.architectures, report)
+        return statuses
+
+    return work
+
+
 def train_all(
     settings: Settings,
     run: Run,
@@ -77,7 +108,7 @@ def train_all(
 
     crowded: told of an architecture for which memory ran out beside other processes, and which has no rows.
     """
-    ledger, task = Ledger(settings, run, seed), Task(settings.task, run.root / "cache")
+    ledger, task = Ledger(settings, run, seed), Task(settings.task, run.cache)
     splits, images = Splits(settings, task, run.device), SplitImages.of(task, "train", run.device)
     begin = beginning(settings, task)
     for architecture in todo:
@@ -152,7 +183,7 @@ def _share(
 
     Returns the architectures for which memory ran out, which may have enough when they are alone.
     """
-    Splits(settings, Task(settings.task, run.root / "cache"), run.device)  # one decodes, the others read
+    Splits(settings, Task(settings.task, run.cache), run.device)  # one decodes, the others read
     context = multiprocessing.get_context("spawn")
     workers = min(settings.accuracy.workers, len(todo))
     processes = {}

@@ -18,6 +18,7 @@ from builder.protocols.rows import Ledger, Splits, checkpoint_of, recipe_of
 from builder.provenance import Run
 from builder.settings import Settings
 from builder.tasks import Task
+from builder.text import clock
 from builder.training.checkpoint import load_checkpoint
 from builder.training.images import SplitImages
 from builder.training.train import Training
@@ -70,12 +71,6 @@ class Estimate:
             "total": clock(self.total),
         }
         return "\n".join(f"  {name:<12}{value}" for name, value in lines.items())
-
-
-def clock(seconds: float) -> str:
-    """Return a duration in hours, minutes and seconds."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min {rest:02d} s"
 
 
 def run(settings: Settings, run: Run) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import spaces
 from builder.errors import BuilderError
+from builder.plan import Work
 from builder.protocols import alone
 from builder.protocols.alone import Begin
 from builder.provenance import Run
@@ -24,6 +25,11 @@ from spaces.supernet import checkpoint_shape
 def run(settings: Settings, run: Run) -> None:
     """Tune every architecture that has no accuracy yet, seed by seed; each is written as it is done."""
     alone.run(settings, run, beginning)
+
+
+def worker(settings: Settings, run: Run) -> Work:
+    """Return what tunes a block's architectures."""
+    return alone.worker(settings, run, beginning)
 
 
 def beginning(settings: Settings, task: Task) -> Begin:

@@ -36,7 +36,7 @@ def run(settings: Settings, run: Run) -> None:
     if published.importer is None:
         found = [of_table(published, space)]
     else:
-        found = of_importer(published, space, settings.task.name, run.root / "cache")
+        found = of_importer(published, space, settings.task.name, run.cache)
     refused = []
     for accuracies in found:
         checked = _checked(space, accuracies)

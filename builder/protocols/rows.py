@@ -140,8 +140,14 @@ class Ledger:
     def write(self, rows: list[dict[str, Any]]) -> None:
         """Write rows as one part file, named after what it holds."""
         keys = [(row["arch_id"], row["split"]) for row in rows if row["epoch"] == self.epochs]
-        name = part_name(self.space, self.task, self.protocol, self.recipe, f"seed{self.seed}", keys=keys)
-        write_part(self.run.root, "accuracies", rows, name)
+        write_part(self.run.root, "accuracies", rows, self._part(keys))
+
+    def part(self, architectures: Sequence[Architecture]) -> str:
+        """Return the name of the part that holds these architectures' rows."""
+        return self._part([(a.arch_id, split) for a in architectures for split in EVALUATED])
+
+    def _part(self, keys: Sequence[tuple[str, str]]) -> str:
+        return part_name(self.space, self.task, self.protocol, self.recipe, f"seed{self.seed}", keys=keys)
 
     def _measured(
         self,

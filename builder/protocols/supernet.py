@@ -7,7 +7,9 @@ differs in the recipe, which `conf/protocol/supernet.yaml` states.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from tqdm import tqdm
 
 import spaces
 from builder import plan
-from builder.protocols.rows import Ledger, Splits, checkpoint_of, first_line, recipe_of
+from builder.costs import Costs
+from builder.plan import Block, Work
+from builder.protocols.rows import EVALUATED, Ledger, Splits, checkpoint_of, first_line, recipe_of
 from builder.provenance import Cost, Run
 from builder.sanity import write_sanity
 from builder.seeds import derive_seed
@@ -29,40 +33,85 @@ from spaces import Architecture, Supernet
 
 def run(settings: Settings, run: Run) -> None:
     """Train a supernet for each seed unless its accuracies are all there, and write what is missing."""
-    wanted = settings.accuracy
+    wanted, task = settings.accuracy, settings.task.name
     chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
+    work = worker(settings, run)
     for seed in wanted.seeds:
-        ledger = Ledger(settings, run, seed)
-        todo, failed = ledger.missing(chosen), 0
+        ledger, found = Ledger(settings, run, seed), Counter[str]()
+        todo = _blocks(settings, ledger, chosen)
+        count = sum(map(len, todo))
         if todo:
-            task = Task(settings.task, run.root / "cache")
-            splits = Splits(settings, task, run.device)
-            supernet = supernet_of(settings, task, ledger)
-            with tqdm(total=len(todo), desc=f"inherit {task.name} seed {seed}", unit="arch") as bar:
-                for block in plan.blocks(todo, wanted.block):
-                    failed += _inherit(supernet, block, splits, ledger, bar)
+            work(_training(ledger), lambda: None)
+        with tqdm(total=count, desc=f"inherit {task} seed {seed}", unit="arch", disable=not todo) as bar:
+            for block in todo:
+                found += work(block, bar.update)
+        failed = found["error"] // len(EVALUATED)
         print(
-            f"accuracy: {len(chosen)} architectures of {settings.space.name} on {settings.task.name}, "
-            f"supernet {ledger.recipe}, seed {seed}: {len(todo)} evaluated, {failed} failed"
+            f"accuracy: {len(chosen)} architectures of {settings.space.name} on {task}, "
+            f"supernet {ledger.recipe}, seed {seed}: {count} evaluated, {failed} failed"
         )
         if failed:
             print(
-                f"!!! WARNING: {failed} of {len(todo)} architectures have no accuracy; the messages of their "
+                f"!!! WARNING: {failed} of {count} architectures have no accuracy; the messages of their "
                 "rows say why. retry_failed=true tries them again."
             )
-        write_sanity(run.root, settings.space.name, settings.task.name, "supernet", ledger.recipe, seed)
+        write_sanity(run.root, settings.space.name, task, "supernet", ledger.recipe, seed)
+
+
+def blocks(settings: Settings, run: Run) -> list[Block]:
+    """Return what the table lacks, in blocks; of each seed first the training that the others wait for."""
+    chosen = plan.architectures(run.root, settings.space.name, settings.accuracy.architectures)
+    found = []
+    for seed in settings.accuracy.seeds:
+        ledger = Ledger(settings, run, seed)
+        todo = _blocks(settings, ledger, chosen)
+        if todo and checkpoint_of(settings) is None:
+            found.append(_training(ledger))
+        found += todo
+    return found
+
+
+def _training(ledger: Ledger) -> Block:
+    return Block("accuracy", ledger.seed, f"training-{checkpoint_path(ledger).stem}", ())
+
+
+def _blocks(settings: Settings, ledger: Ledger, chosen: Sequence[Architecture]) -> list[Block]:
+    costs = Costs(settings, ledger.run.root, ledger.recipe)
+    size = settings.accuracy.block or costs.block_size("accuracy")
+    lacking: dict[str, tuple[str, ...]] = {a.arch_id: () for a in ledger.missing(chosen)}
+    return [
+        Block("accuracy", ledger.seed, ledger.part(group), group, stage=1)
+        for group, _ in plan.cut(chosen, lacking, size)
+    ]
+
+
+def worker(settings: Settings, run: Run) -> Work:
+    """Return what trains a supernet, or measures a block that inherits from it."""
+    task = Task(settings.task, run.cache)
+
+    @lru_cache(maxsize=1)
+    def ready(seed: int) -> tuple[Ledger, Supernet]:
+        ledger = Ledger(settings, run, seed)
+        return ledger, supernet_of(settings, task, ledger)
+
+    @lru_cache(maxsize=1)
+    def splits() -> Splits:
+        return Splits(settings, task, run.device)
+
+    def work(block: Block, done: Callable[[], object]) -> Counter[str]:
+        ledger, supernet = ready(block.seed)
+        return _inherit(supernet, block, splits(), ledger, done) if block.architectures else Counter()
+
+    return work
 
 
 def _inherit(
-    supernet: Supernet, block: Sequence[Architecture], splits: Splits, ledger: Ledger, bar: tqdm
-) -> int:
-    """Measure a block's architectures and write their rows, on an interruption those there are.
-
-    Returns how many failed.
-    """
+    supernet: Supernet, block: Block, splits: Splits, ledger: Ledger, done: Callable[[], object]
+) -> Counter[str]:
+    """Measure a block's architectures and write their rows, on an interruption those there are."""
     rows: list[dict[str, Any]] = []
     try:
-        for architecture in block:
+        for architecture in block.architectures:
             started = time.monotonic()
             try:
                 results = splits.measure(supernet.extract(architecture))
@@ -71,12 +120,12 @@ def _inherit(
                 if not is_out_of_memory(error):
                     raise
                 rows += ledger.failed(architecture, first_line(error), time.monotonic() - started)
-            bar.update()
+            done()
     finally:
         if rows:
             ledger.write(rows)
             ledger.run.spend(splits.take_cost())
-    return len({row["arch_id"] for row in rows if row["status"] != "ok"})
+    return Counter(row["status"] for row in rows)
 
 
 def supernet_of(settings: Settings, task: Task, ledger: Ledger) -> Supernet:

@@ -64,7 +64,7 @@ def of_importer(
     """
     source = importer.get(name)
     wanted = source.scores_of(space.name, task)
-    at = files.located(source, [wanted.file], path, run.root / "cache")[wanted.file]
+    at = files.located(source, [wanted.file], path, run.cache)[wanted.file]
     found = read(source, wanted, space, at)
     if wanted.sha256 != digest(found):
         raise BuilderError(

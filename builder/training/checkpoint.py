@@ -28,9 +28,11 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        if not zipfile.is_zipfile(path):
-            raise RuntimeError("not a file that torch.save wrote")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise RuntimeError("not a file that torch.save wrote")
+            file.seek(0)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0]
         raise BuilderError(f"Checkpoint {path} cannot be read ({reason}). Delete it to train anew.") from None

@@ -1,31 +1,37 @@
 """Ranking: which proxy orders the architectures of a task best, how sure that is, and one proxy up close."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import altair as alt
 import pandas as pd
 import streamlit as st
 
-from leaderboard import charts, reading, state
+from leaderboard import frame, reading, state
+from leaderboard.charts.ranking import intervals
 from leaderboard.filters import command, sidebar
-from leaderboard.reading import Filters
+from leaderboard.page.proxy import one_proxy
+from leaderboard.selection import Filters
+from leaderboard.standing import answered, standing
+from leaderboard.theme import FADED, FAILED
+from leaderboard.words import DASH, STATISTICS, plain
 from store import StoreError
-from store.rank import RANKING
+from store.overall import OVERALL
 
+DRAWS = 1000  # redraws of the architectures for intervals and places
 COLUMNS = [
-    "rank", "proxy", "rho", "low", "high", "tau_b", "rho_given_params", "n", "failed", "unscored", "seconds"
+    "place", "proxy", "kind", "rho", "low", "high", "tau_b", "rho_given_params", "n", "failed", "unscored",
+    "milliseconds", "principle", "needs",
 ]  # fmt: skip
-TITLES = {"tau_b": "tau-b", "rho_given_params": "rho given params", "seconds": "ms"}
-DASH = "–"
-BOXES = 44  # pixels that the choices above the scatter take more than the line above the intervals
-SWITCH = 41  # pixels of the switch for logarithmic scores, where there is one
-INTERVAL = (
-    "**low to high**: the 95 % interval, in which rho falls for 95 % of 1000 random redraws of the "
-    "architectures (bootstrap); neighbours whose intervals overlap may well be equal."
-)
-GIVEN_PARAMS = (
-    "**rho given params**: the rank correlation that is left once the parameter count has explained what it "
-    "can (partial rho); near 0, the proxy tells nothing beyond size."
-)
+TITLES = {"tau_b": "tau-b", "rho_given_params": "rho given params", "milliseconds": "ms"}
+HELP = {
+    "place": STATISTICS["place"],
+    "kind": "A control is a baseline to beat; a combiner ranks by several proxies at once.",
+    "milliseconds": STATISTICS["ms"],
+    "principle": "What the proxy measures.",
+    "needs": "What the proxy must be given besides the untrained network.",
+}
+ANY, NO_LABELS, NO_IMAGES = "any", "no labels", "no images"
+FREE = {NO_LABELS: ("none", "shape", "images"), NO_IMAGES: ("none", "shape")}
 SAME = (
     "Some proxies failed on architectures or have not scored them yet. Switched on, all are judged on the "
     "same ones: those that every proxy with a rho has scored in every seed."
@@ -34,33 +40,66 @@ REASONS = """
 SELECT proxy, arg_max(message, times) AS reason
 FROM (SELECT proxy, message, count(*) AS times
       FROM scores JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)
-      WHERE space = '{space}' AND task = '{task}' AND message IS NOT NULL GROUP BY proxy, message)
+      WHERE space = {space} AND task = {task} AND message IS NOT NULL GROUP BY proxy, message)
 GROUP BY proxy
 """
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Which rows the reader wants to see."""
+
+    controls: bool
+    combiners: bool
+    principle: str
+    needs: str
+
+    def of(self, everything: pd.DataFrame) -> pd.DataFrame:
+        """Those rows. A principle or a need is a proxy's; controls and combiners have switches."""
+        kept = everything["principle"].eq(self.principle) | (self.principle == ANY)
+        kept &= everything["data"].isin(FREE.get(self.needs, ())) | (self.needs == ANY)
+        return everything[(kept | everything["kind"].ne("proxy")) & (self.controls | ~everything["control"])]
+
+
 def show() -> None:
     """Draw the page."""
-    filters = sidebar()
-    controls = state.switch(
-        st.sidebar, "Show controls", "controls", True, "Baselines that any proxy worth its name beats."
+    frame.heading(
+        "Which proxy to trust",
+        "How well zero-cost proxies, computed on **untrained** Vision Transformers, order them by the "
+        "accuracy they reach. Bars are 95 % intervals; proxies whose places overlap are tied.",
     )
-    everything = reading.ranking(filters)
-    if everything.empty:
+    filters = sidebar(mean=True)
+    rows = choose_rows()
+    if state.switch(st.sidebar, "Given params", "given_params", False, STATISTICS["rho given params"]):
+        filters = replace(filters, given="params")
+    quick = standing(filters)
+    if quick.empty:
         raise StoreError("No architecture of these params has an accuracy. Widen the window of params.")
-    if same_architectures(everything):
-        filters, everything = on_the_same(filters, everything)
-    shown = everything if controls else everything[~everything["control"]]
-    ranked = shown[shown["rho"].notna()].astype({"rank": int})
-    if ranked.empty:
-        st.warning(nothing_ranked(filters))
+    failed = quick[quick["rho"].isna()]
+    if same_architectures(quick):
+        filters = replace(filters, shared=tuple(sorted(quick.loc[quick["rho"].notna(), "proxy"])))
+        quick = standing(filters)
+    if rows.of(quick)["rank"].notna().any():
+        shown = draw(filters, quick, rows)
     else:
-        draw(filters, ranked)
-        if not controls:
-            st.caption("The ranks count the controls, which are hidden.")
-    list_unranked(filters, shown[shown["rho"].isna()])
-    draw_curves(filters)
-    download(filters, shown)
+        st.warning(nothing_ranked(filters))
+        shown = rows.of(quick)
+    # A proxy that failed throughout shares no architecture with any; it stays listed as what it is.
+    unranked = pd.concat([shown[shown["rank"].isna()], rows.of(failed)]).drop_duplicates("proxy")
+    list_unranked(filters, unranked)
+    frame.offer(shown, f"ranking-{filters.label}", "overall", filters.ranking)
+
+
+def choose_rows() -> Rows:
+    """Ask which rows to show."""
+    bar = st.sidebar
+    principles = [ANY, "complexity", "trainability", "expressivity", "saliency"]
+    principle = state.select(bar, "Principle", "principle", principles, help="What the proxy measures.")
+    needs = state.select(bar, "Needs", "needs", [ANY, *FREE], help="What the proxy can do without.")
+    about = "Baselines that any proxy worth its name beats."
+    controls = state.switch(bar, "Show controls", "controls", True, about)
+    about = "Rankings made out of several proxies; those fitted to accuracies by their honest number."
+    return Rows(controls, state.switch(bar, "Show combiners", "combiners", True, about), principle, needs)
 
 
 def same_architectures(everything: pd.DataFrame) -> bool:
@@ -70,14 +109,6 @@ def same_architectures(everything: pd.DataFrame) -> bool:
     return not alike and state.switch(st.sidebar, "Same architectures", "shared", False, SAME)
 
 
-def on_the_same(filters: Filters, everything: pd.DataFrame) -> tuple[Filters, pd.DataFrame]:
-    """The filters and the ranking that leave only architectures which every ranked proxy scored."""
-    has_rho = everything["rho"].notna()
-    filters = replace(filters, shared=tuple(sorted(everything.loc[has_rho, "proxy"])))
-    # A proxy that failed throughout shares nothing with any; it stays listed as what it is.
-    return filters, pd.concat([reading.ranking(filters), everything[~has_rho]], ignore_index=True)
-
-
 def nothing_ranked(filters: Filters) -> str:
     """Why no proxy has a rho, and what to do."""
     if filters.shared:
@@ -85,36 +116,85 @@ def nothing_ranked(filters: Filters) -> str:
             "No architecture was scored by every proxy, or too few to rank by; "
             "switch 'Same architectures' off in the sidebar."
         )
-    return f"No proxy has a rho here. Run: {command('score', filters.space, filters.scores_from)}"
+    job = command("score", filters.space, filters.scores_from or filters.task)
+    return f"No proxy to show has a rho here. Show others, or run: {plain(job, 300)}"
 
 
-def draw(filters: Filters, ranked: pd.DataFrame) -> None:
-    """The charts side by side, and the table under them."""
+def draw(filters: Filters, quick: pd.DataFrame, rows: Rows) -> pd.DataFrame:
+    """The chart, one proxy beside it, and the table under them; returns the rows with their intervals.
+
+    Their order takes no time, fitting and resampling do: the page shows the one, then puts the other there.
+    """
     left, right = st.columns([6, 5], gap="large")
-    with right:
-        picked = one_proxy(filters, ranked)
     with left:
-        st.subheader(f"Ranking on {filters.task}", anchor=False)
-        st.caption(
-            f"{filters.space}, accuracy from {filters.protocol} · {filters.recipe}{scored_on(filters)}"
-            + (f", only the {ranked['n'].iloc[0]} architectures scored by all" if filters.shared else "")
-        )
-        kinds = ranked["control"].map({True: "control", False: "proxy"})
-        noise = reading.noise(filters)
-        # Of the architectures that all proxies scored, which may be few, the ceiling is another.
-        top = None if filters.shared or pd.isna(noise["ceiling"]) else noise["ceiling"]
-        chart = charts.intervals(ranked.assign(kind=kinds), picked, top)
-        st.altair_chart(chart, width="stretch", key="intervals", on_select=pick)
-    table(ranked)
-    st.caption(f"{INTERVAL}  \n{GIVEN_PARAMS}" + ("" if top is None else f"  \n{ceiling(noise)}"))
+        st.subheader(ranked_on(filters), anchor=False)
+        st.caption(accuracy_of(filters, quick))
+        chart = st.empty()
+    with right:
+        ranked = rows.of(quick[quick["rank"].notna()])
+        picked = one_proxy(filters, ranked, 470 if len(ranked) < 20 else 640)
+    below = st.container()
+    slow = not answered(filters, DRAWS, rows.combiners)
+    if slow:
+        chart.altair_chart(picture(filters, ranked, None, None), width="stretch")
+    shown = rows.of(standing(filters, DRAWS, rows.combiners))
+    ranked = shown[shown["rank"].notna()]
+    ceilings = ceilings_of(filters)
+    top = ceilings.iloc[0]["ceiling"] if len(ceilings) == 1 else None
+    chart.altair_chart(
+        picture(filters, ranked, picked, top), width="stretch", key="intervals", on_select=pick
+    )
+    with below:
+        if len(ranked) < shown["last_place"].max():
+            st.caption("The places count the rows that are hidden, too.")
+        table(filters, ranked)
+        frame.explain("place", "interval", "rho given params", *(["ceiling"] if len(ceilings) else []))
+        if len(ceilings):
+            st.caption(f"Ceiling, dashed where one task is shown: {told(ceilings)}.")
+        if rows.combiners:
+            frame.explain("honest")
+    return shown
 
 
-def ceiling(noise: pd.Series) -> str:
-    """What the dashed line in the chart is."""
-    return (
-        f"**ceiling**, dashed: about {noise['ceiling']:.2f} [{noise['low']:.2f}, {noise['high']:.2f}] is the "
-        f"rho that even a perfect proxy would reach, since {noise['seeds']} training seeds order the "
-        "architectures differently."
+def picture(filters: Filters, ranked: pd.DataFrame, picked: str | None, top: float | None) -> alt.LayerChart:
+    """The intervals of what is ranked by."""
+    if filters.given:
+        ranked = ranked.assign(rho=ranked["rho_given_params"])
+    mean = "" if len(filters.tasks) == 1 else "mean "
+    return intervals(ranked, picked, top, f"{mean}rho given params" if filters.given else f"{mean}rho")
+
+
+def ranked_on(filters: Filters) -> str:
+    """The heading: what is ranked."""
+    tasks = plain(filters.task) if len(filters.tasks) == 1 else f"{len(filters.tasks)} tasks, mean"
+    return f"Ranking on {tasks}"
+
+
+def accuracy_of(filters: Filters, ranking: pd.DataFrame) -> str:
+    """What lies behind the ranking, in one line."""
+    recipe = "each task's recipe" if filters.recipe is None else plain(filters.recipe)
+    elsewhere = f", scores on images of {plain(filters.scores_from)}" if filters.scores_from else ""
+    few = f", only the {ranking['n'].min()} architectures scored by all" if filters.shared else ""
+    return f"{plain(filters.space)}, accuracy from {plain(filters.protocol)} · {recipe}{elsewhere}{few}"
+
+
+def ceilings_of(filters: Filters) -> pd.DataFrame:
+    """The ceiling of each task that has one; none given params, or of a few architectures: it is another."""
+    if filters.shared or filters.given:
+        return pd.DataFrame()
+    chosen = {"protocol": filters.protocol, "recipe": filters.recipe, "space": filters.space}
+    rows = [
+        reading.ask("noise", task=task, **chosen, params=filters.params, split="test")
+        for task in filters.tasks
+    ]
+    return pd.concat(rows).dropna(subset="ceiling")
+
+
+def told(ceilings: pd.DataFrame) -> str:
+    """The ceilings in words."""
+    return "; ".join(
+        f"{plain(row.task)} about {row.ceiling:.2f} [{row.low:.2f}, {row.high:.2f}], of {row.seeds} seeds"
+        for row in ceilings.itertuples()
     )
 
 
@@ -125,121 +205,72 @@ def pick() -> None:
         st.session_state["proxy"] = clicked[0]["proxy"]
 
 
-def scored_on(filters: Filters) -> str:
-    """Where the scores are from, when that is not the ranked task itself."""
-    return "" if filters.scores_from == filters.task else f", scores on images of {filters.scores_from}"
-
-
-def one_proxy(filters: Filters, ranked: pd.DataFrame) -> str:
-    """Draw the architectures as one proxy sees them; returns the proxy."""
-    st.subheader("One proxy, every architecture", anchor=False)
-    boxes = st.columns([4, 2, 2], vertical_alignment="bottom")
-    # The best proxy that is no control, if there is one, is what a reader came for.
-    first = ranked.sort_values(["control", "rank"])["proxy"].iloc[0]
-    picked = state.select(boxes[0], "Proxy", "proxy", list(ranked["proxy"]), first)
-    points = reading.points(filters, picked)
-    seeds = sorted(points["seed"].unique().tolist())
-    seed = state.select(boxes[1], "Proxy seed", "seed", seeds)
-    colours = [name for name in charts.NAMES if name in points]
-    colour = state.select(boxes[2], "Colour", "colour", colours, spell=charts.NAMES.get)
-    points = points[points["seed"] == seed]
-    log = charts.wide(points) and state.switch(st, "Logarithmic scores", "log", True)
-    row = ranked.set_index("proxy").loc[picked]
-    height = charts.height(len(ranked)) - BOXES - SWITCH * charts.wide(points)
-    chart = charts.scatter(
-        points, colour, log, f"{picked}: rho {interval(row)}", small_print(row, seed), height
-    )
-    st.altair_chart(chart, width="stretch", key="scatter")
-    return picked
-
-
-def interval(row: pd.Series) -> str:
-    """rho with its interval, where it has one."""
-    if pd.isna(row["low"]):
-        return f"{row['rho']:.2f}"
-    return f"{row['rho']:.2f}  [{row['low']:.2f}, {row['high']:.2f}],  n = {row['n']}"
-
-
-def small_print(row: pd.Series, seed: int) -> str:
-    """What the numbers of the title are over, and what the points leave out."""
-    seeds = f"points: seed {seed}, rho: mean of {row['seeds']} seeds" if row["seeds"] > 1 else f"seed {seed}"
-    return seeds + (f", {row['failed']} failed scores not drawn" if row["failed"] else "")
-
-
-def table(ranked: pd.DataFrame) -> None:
+def table(filters: Filters, ranked: pd.DataFrame) -> None:
     """The ranking in numbers, every column explained; rows that miss architectures stand out."""
-    shown = ranked.assign(
-        seconds=ranked["seconds"] * 1000,
-        proxy=ranked["proxy"].where(~ranked["control"], ranked["proxy"] + " (control)"),
-    )[COLUMNS]
+    several = list(filters.tasks) if len(filters.tasks) > 1 else []
+    columns = [*COLUMNS[:6], *several, *COLUMNS[6:]]
+    shown = ranked[columns]
     styled = shown.style.apply(emphasis, axis=1, controls=set(shown.index[ranked["control"]]))
     st.dataframe(
         styled,
         hide_index=True,
-        height=35 * (len(shown) + 1) + 3,
-        column_config=explained(),
+        height=min(35 * (len(shown) + 1) + 3, 900),
+        column_config=explained(several),
         placeholder=DASH,
         key="ranking",
+        alt="The ranking in numbers",
     )
 
 
 def emphasis(row: pd.Series, controls: set[int]) -> list[str]:
     """Controls in grey; a count of failed or unscored architectures in red when it is not 0."""
-    plain = "color: #7b8490" if row.name in controls else ""
-    warned = "color: #B4370B; font-weight: 600"
-    return [warned if name in ("failed", "unscored") and row[name] else plain for name in row.index]
+    plainly = f"color: {FADED}" if row.name in controls else ""
+    warned = f"color: {FAILED}; font-weight: 600"
+    return [warned if name in ("failed", "unscored") and row[name] else plainly for name in row.index]
 
 
-def explained() -> dict[str, object]:
+def explained(tasks: list[str]) -> dict[str, object]:
     """The columns' titles, formats, and the meaning and unit that `store` gives them."""
-    config: dict[str, object] = {}
+    words, numbers = st.column_config.TextColumn, st.column_config.NumberColumn
+    config: dict[str, object] = {task: numbers(task, help=f"rho on {task}", format="%.3f") for task in tasks}
     for name in COLUMNS:
-        about = {key.decode(): text.decode() for key, text in RANKING.field(name).metadata.items()}
-        help, title = f"{about['meaning']} ({about['unit']})", TITLES.get(name, name)
-        if name == "seconds":
-            config[name] = st.column_config.NumberColumn(
-                title, help=f"{about['meaning']}, in milliseconds", format="%.1f"
-            )
-        elif name == "proxy":
-            config[name] = st.column_config.TextColumn(title, help=help, width="medium")
-        elif about["unit"] == "-1..1":
-            config[name] = st.column_config.NumberColumn(title, help=help, format="%.3f")
+        title, told = TITLES.get(name, name), HELP.get(name)
+        if name in ("place", "kind", "principle", "needs"):
+            config[name] = words(title, help=told)
+            continue
+        if name == "milliseconds":
+            config[name] = numbers(title, help=told, format="%.1f")
+            continue
+        field = OVERALL.field(name)
+        about = {key.decode(): text.decode() for key, text in field.metadata.items()}
+        told = f"{about['meaning']} ({about['unit']})"
+        if name == "proxy":
+            config[name] = words(title, help=told, pinned=True)
         else:
-            config[name] = st.column_config.NumberColumn(title, help=help, format="%d")
+            config[name] = numbers(title, help=told, format="%.3f" if about["unit"] == "-1..1" else "%d")
     return config
 
 
 def list_unranked(filters: Filters, unranked: pd.DataFrame) -> None:
-    """The proxies without a rho, each with the reason."""
-    if unranked.empty:
+    """The proxies without a rank, each with the reason: never averaged over the tasks they happen to have."""
+    reasons: dict[str, str] = {}
+    for task in filters.tasks:
+        found = reading.sql(REASONS, space=filters.space, task=filters.scores_from or task)
+        reasons |= dict(zip(found["proxy"], found["reason"], strict=True))
+    columns = ["proxy", "n", "failed", "unscored"]
+    rows = unranked[columns].assign(reason=unranked["proxy"].map(reasons))
+    if rows.empty:
         return
     st.subheader("Not ranked", anchor=False)
     st.caption(
-        "No rho: a proxy seed has fewer than 3 architectures with score and accuracy, or all of them alike."
+        "No rho on every task shown: a proxy seed has fewer than 3 architectures with score and accuracy, or "
+        "all of them alike."
     )
-    space, task = (name.replace("'", "''") for name in (filters.space, filters.scores_from))
-    reasons = reading.sql(REASONS.format(space=space, task=task)).set_index("proxy")["reason"]
-    columns = ["proxy", "n", "failed", "unscored"]
     st.dataframe(
-        unranked[columns].assign(reason=unranked["proxy"].map(reasons)),
+        rows,
         hide_index=True,
-        column_config={name: explained()[name] for name in columns} | {"reason": "most frequent failure"},
+        column_config={name: explained([])[name] for name in columns} | {"reason": "most frequent failure"},
         placeholder=DASH,
         key="unranked",
+        alt="Proxies without a rank",
     )
-
-
-def draw_curves(filters: Filters) -> None:
-    """How the trainings behind the accuracies went, where they were measured on the way."""
-    curves = reading.curves(filters)
-    if (curves.groupby(["arch_id", "seed"])["epoch"].nunique() < 2).all():
-        return
-    st.subheader("Learning curves", anchor=False)
-    st.caption("Test accuracy by epoch, one line a training; the ranking is by the last epoch of each.")
-    st.altair_chart(charts.learning_curves(curves), width="stretch", key="curves")
-
-
-def download(filters: Filters, shown: pd.DataFrame) -> None:
-    """The rows of the page, unranked ones included, with every column `store` gives."""
-    name = f"ranking-{filters.space}-{filters.task}-{filters.protocol}-{filters.recipe}.csv"
-    st.download_button("Download this ranking as CSV", shown.to_csv(index=False), name, "text/csv")

@@ -95,16 +95,23 @@ def _judged(
         if not combiner.fits:
             found.append((on_all, on_all, on_all))
             continue
-        unseen = spearman(_unseen(combiner, table, folds, generators[1]), table.truth)
-        found.append((on_all, unseen, _on_a_new_task(combiner, table, others, generators[2])))
-    on_all, unseen, new_task = np.mean(found, axis=0).tolist()
-    return Judgement(on_all, unseen, new_task, len(table))
+        of_others = spearman(unseen(combiner, table, generators[1], folds), table.truth)
+        found.append((on_all, of_others, _on_a_new_task(combiner, table, others, generators[2])))
+    on_all, of_others, new_task = np.mean(found, axis=0).tolist()
+    return Judgement(on_all, of_others, new_task, len(table))
 
 
-def _unseen(combiner: Combiner, table: Table, folds: int, generator: np.random.Generator) -> Real:
-    """The place of each architecture in the whole ranking by what was fitted without it, (architectures,).
+def unseen(combiner: Combiner, table: Table, generator: np.random.Generator, folds: int = FOLDS) -> Real:
+    """Return the place of each architecture in the whole ranking by what was fitted without it.
 
-    As places in the same pool, numbers of differently fitted combinations can stand side by side.
+    combiner:  one that fits.
+    table:     of one task, every architecture with an accuracy.
+    generator: draws the folds.
+    folds:     parts that the architectures are cut into.
+
+    Returns (architectures,), 0..1, higher is better: as places in the same pool, numbers of differently
+    fitted combinations can stand side by side. Raises ProxyError where the table lacks what the combiner
+    needs.
     """
     fold = generator.permutation(np.arange(len(table)) % folds)
     places = np.empty(len(table))

@@ -31,6 +31,7 @@ class Others(TypedDict, total=False):
     params: Band
     shared: bool
     band: Band
+    seeds: Iterable[int] | None
 
 
 SOURCES = {
@@ -178,12 +179,16 @@ class Known:
         params: Band = None,
         shared: bool = False,
         band: Band = None,
+        seeds: Iterable[int] | None = None,
     ) -> ranking.Selection:
         """Which accuracies and scores meet, every name checked."""
         self._wanted(protocol=protocol, recipe=recipe, space=space, split=split, task=scores_from)
         tasks, names = self._checked("task", task), self._checked("proxy", proxies)
         window = checked_band(params if band is None else band)
-        return ranking.Selection(tasks, protocol, recipe, space, split, names, scores_from, window, shared)
+        chosen = None if seeds is None else tuple(dict.fromkeys(seeds))
+        return ranking.Selection(
+            tasks, protocol, recipe, space, split, names, scores_from, window, shared, chosen
+        )
 
 
 def checked_band(band: Band) -> tuple[float | None, float | None]:

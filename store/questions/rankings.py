@@ -6,7 +6,9 @@ from typing import Unpack
 import pyarrow as pa
 
 from store import groups as grouping
+from store import overall as means
 from store import rank as ranking
+from store import seeds as spread
 from store import top as best
 from store.errors import StoreError, unknown
 from store.questions.names import Band, Known, Names, Others, checked_draws, positive
@@ -30,6 +32,7 @@ class Rankings(Known):
         seed: int = 0,
         band: Band = None,
         given: str | None = None,
+        seeds: Iterable[int] | None = None,
     ) -> pa.Table:
         """How well each proxy orders the architectures, apart for every space, task, protocol and recipe.
 
@@ -45,6 +48,7 @@ class Rankings(Known):
         draws:       resamples for the interval, 0 or more; 0 leaves it null
         seed:        seed of the resamples; the same rows and seed give the same interval
         given:       "params": ranked by rho_given_params, whose interval is then computed too; None: by rho
+        seeds:       only the scores of these proxy seeds; None: the mean over all
 
         The accuracy of an architecture is as in `accuracy()`. rho is the mean over proxy seeds of Spearman's
         rho between that seed's scores and the accuracies. An architecture on which the proxy failed is left
@@ -58,7 +62,7 @@ class Rankings(Known):
         if given not in (None, "params"):
             raise unknown("given", str(given), ["params"])
         selection = self._selection(
-            task, protocol, recipe, space, split, proxies, scores_from, params, shared, band
+            task, protocol, recipe, space, split, proxies, scores_from, params, shared, band, seeds
         )
         return ranking.rank(self._query, selection, checked_draws(draws), seed, given)
 
@@ -93,6 +97,44 @@ class Rankings(Known):
             task, protocol, recipe, space, split, names, scores_from, params, band=band
         )
         return ranking.compare(self._query, selection, of_a, of_b, checked_draws(draws), seed)
+
+    def overall(
+        self,
+        task: Names = None,
+        draws: int = 1000,
+        seed: int = 0,
+        given: str | None = None,
+        **others: Unpack[Others],
+    ) -> pa.Table:
+        """How well each proxy orders the architectures over several tasks: the mean of rho.
+
+        task, given, others: as in `rank()`; one task is a mean too
+        draws:               resamples for intervals and places, 0 or more; 0 leaves them null
+        seed:                of the resamples
+
+        One row a space, protocol and proxy. A proxy without rho on one of the tasks has no mean and no rank.
+        Architectures are resampled, the same ones for all proxies of a task and, where tasks have the same
+        architectures, for all tasks. Two proxies are told apart where p of the difference of their means,
+        corrected by Holm for all pairs, is below 0.05; the places a proxy may hold follow from that, and
+        proxies whose places overlap are tied. `describe("overall")` tells each column's meaning. Raises
+        StoreError for an unknown name, and where a task has several recipes: these are never mixed.
+        """
+        if given not in (None, "params"):
+            raise unknown("given", str(given), ["params"])
+        return means.overall(self._query, self._selection(task, **others), checked_draws(draws), seed, given)
+
+    def by_seed(
+        self, task: Names = None, draws: int = 1000, seed: int = 0, **others: Unpack[Others]
+    ) -> pa.Table:
+        """How well each proxy orders the architectures by the scores of each of its seeds alone.
+
+        task, others: as in `rank()`
+        draws, seed:  as in `rank()`
+
+        One row a space, task, protocol, recipe, proxy and proxy seed. `describe("by_seed")` tells each
+        column's meaning. Raises StoreError for an unknown name.
+        """
+        return spread.by_seed(self._query, self._selection(task, **others), checked_draws(draws), seed)
 
     def groups(
         self, task: str | None = None, draws: int = 1000, seed: int = 0, **others: Unpack[Others]

@@ -2,10 +2,11 @@
 
 import pyarrow as pa
 
+from store import neighbours as nearest
 from store import schema
 from store import searches as progress
 from store.errors import StoreError
-from store.questions.names import Architecture, Known, Names
+from store.questions.names import Architecture, Known, Names, positive
 
 
 class Tables(Known):
@@ -119,6 +120,19 @@ class Tables(Known):
         """
         wanted = self._wanted(task=task, space=space)
         return progress.progress(self._query, wanted | {"strategy": strategy, "ranker": ranker})
+
+    def neighbours(self, architecture: Architecture, count: int = 10) -> pa.Table:
+        """The architectures of its space most like one, nearest first.
+
+        architecture: arch_id, genome as dict or JSON text
+        count:        at most so many, 1 or more
+
+        How far two lie apart is the mean over the genome's fields: of a number its difference as a share of
+        the field's range, of a list the mean over its positions, one that only one has counting 1, of
+        anything else 0 or 1. `describe("neighbours")` tells each column's meaning. Raises StoreError for an
+        unknown architecture.
+        """
+        return nearest.neighbours(self._query, self.arch_id(architecture), positive("count", count))
 
     def missing(self, table: str, keys: pa.Table) -> pa.Table:
         """Which of the given keys have no row yet, whatever run would write it.

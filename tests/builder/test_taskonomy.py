@@ -168,7 +168,7 @@ def test_a_space_without_the_targets_head_says_so(vitzero, tmp_path):
 
 def test_task_of_takes_the_kind_of_the_settings(tmp_path):
     class Run:
-        root = tmp_path
+        cache = tmp_path
 
     assert isinstance(task_of(settings(tmp_path, "normal"), Run()), Taskonomy)
     assert not isinstance(task_of(settings(tmp_path, "digits"), Run()), Taskonomy)

@@ -1,4 +1,7 @@
-"""The leaderboard in a browser: `python -m tests.leaderboard.screenshot <benchmark> <out.png> [query]`."""
+"""The leaderboard in a browser: `python -m tests.leaderboard.screenshot <folder> [benchmark] [page ...]`.
+
+Writes a picture of every page, light and dark, at the width of a desktop and of a phone.
+"""
 
 import os
 import shutil
@@ -12,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = [
@@ -24,22 +27,34 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PAGES = (
+    "ranking", "proxy", "tasks", "combine", "layers", "cost", "architectures", "search", "yours", "about",
+)  # fmt: skip
 # Streamlit scrolls inside the page, so a full-page picture stops at the window: the window must be tall.
-WINDOW = {"width": 1400, "height": 2000}
+WINDOWS = {"desktop": (1400, 2600), "phone": (390, 4200)}
+THEMES = ("light", "dark")
 PATIENCE = 30  # seconds
 
 
 @contextmanager
-def serving(benchmark: Path) -> Iterator[str]:
-    """The address of a leaderboard over the benchmark, started by its own command."""
+def serving(benchmark: Path | None) -> Iterator[str]:
+    """The address of a leaderboard over a benchmark, or the built-in sample, started by its own command."""
+    with served(benchmark) as (address, _):
+        yield address
+
+
+@contextmanager
+def served(benchmark: Path | None, *more: str) -> Iterator[tuple[str, int]]:
+    """The same, with the process's number."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "leaderboard", str(benchmark), "--port", str(port)]
+    chosen = [] if benchmark is None else ["--release", str(benchmark)]
+    command = [sys.executable, "-m", "leaderboard", *chosen, "--port", str(port), *more]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ)
     try:
         _wait(server, f"http://127.0.0.1:{port}/_stcore/health")
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", server.pid
     finally:
         server.terminate()
         server.wait(PATIENCE)
@@ -47,32 +62,58 @@ def serving(benchmark: Path) -> Iterator[str]:
 
 
 @contextmanager
-def browsing() -> Iterator[Page]:
-    """A blank page of a headless Chromium."""
+def launched() -> Iterator[Browser]:
+    """A headless Chromium."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         try:
-            yield browser.new_page(viewport=WINDOW)
+            yield browser
         finally:
             browser.close()
 
 
+@contextmanager
+def browsing(window: str = "desktop", theme: str = "light") -> Iterator[Page]:
+    """A blank page of a headless Chromium."""
+    width, height = WINDOWS[window]
+    with launched() as browser:
+        yield browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+
+
 def visit(page: Page, address: str) -> None:
-    """Open an address and wait until the table and both charts are drawn."""
+    """Open an address and wait until the page is drawn."""
     page.goto(address)
-    page.get_by_test_id("stDataFrame").first.wait_for(timeout=PATIENCE * 1000)
-    for chart in (0, 1):
-        page.get_by_test_id("stVegaLiteChart").nth(chart).locator("svg, canvas").first.wait_for()
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until the page has run, and every chart in it is drawn."""
+    page.get_by_test_id("stMainBlockContainer").locator("h1, [data-testid=stAlert]").first.wait_for(
+        timeout=PATIENCE * 1000
+    )
     page.locator("[data-test-script-state=notRunning]").wait_for(timeout=PATIENCE * 1000)
+    for chart in page.get_by_test_id("stVegaLiteChart").all():
+        chart.locator("svg, canvas").first.wait_for(timeout=PATIENCE * 1000)
 
 
-def take(benchmark: Path, picture: Path, query: str = "") -> None:
-    """Save a picture of the page."""
-    with serving(benchmark) as address, browsing() as page:
-        visit(page, f"{address}/{query}")
-        page.wait_for_timeout(500)  # the fonts and the canvas of the table
-        used = page.get_by_test_id("stMainBlockContainer").bounding_box()["height"]
-        page.screenshot(path=picture, clip={"x": 0, "y": 0, "width": WINDOW["width"], "height": used})
+def take(page: Page, picture: Path) -> None:
+    """Save a picture of all that the page shows."""
+    page.wait_for_timeout(600)  # the fonts and the canvas of a table
+    used = page.get_by_test_id("stMainBlockContainer").bounding_box()["height"]
+    width, tall = page.viewport_size["width"], page.viewport_size["height"]
+    page.screenshot(path=picture, clip={"x": 0, "y": 0, "width": width, "height": min(used + 40, tall)})
+
+
+def album(folder: Path, benchmark: Path | None, pages: list[str]) -> None:
+    """Every page, light and dark, wide and narrow."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with serving(benchmark) as address:
+        for window in WINDOWS:
+            for theme in THEMES:
+                with browsing(window, theme) as page:
+                    for name in pages or PAGES:
+                        visit(page, f"{address}/{'' if name == 'ranking' else name}")
+                        take(page, folder / f"{name}-{window}-{theme}.png")
 
 
 def _wait(server: subprocess.Popen, health: str) -> None:
@@ -88,4 +129,5 @@ def _wait(server: subprocess.Popen, health: str) -> None:
 
 
 if __name__ == "__main__":
-    take(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
+    _, to, *rest = sys.argv
+    album(Path(to), Path(rest[0]) if rest else None, rest[1:])

@@ -3,20 +3,24 @@
 import pandas as pd
 import pytest
 
-from leaderboard import charts
-from leaderboard.filters import short
+from leaderboard import theme
+from leaderboard.charts import cost, layers, proxy, ranking, search, tasks
+from leaderboard.words import short
 
 RANKING = pd.DataFrame(
     {
-        "proxy": ["zico", "params", "grasp"],
-        "rank": [1, 2, 3],
-        "rho": [0.9, 0.6, -0.5],
-        "low": [0.8, 0.5, -0.6],
-        "high": [0.95, 0.7, -0.4],
-        "n": [60, 60, 57],
-        "failed": [0, 0, 3],
-        "unscored": [0, 0, 0],
-        "kind": ["proxy", "control", "proxy"],
+        "proxy": ["zico", "params", 'it\'s "libra"', "grasp"],
+        "place": ["1", "2–3", "2–3", "4"],
+        "rank": [1, 2, 3, 4],
+        "rho": [0.9, 0.6, 0.55, -0.5],
+        "low": [0.8, 0.5, 0.4, -0.6],
+        "high": [0.95, 0.7, 0.65, -0.4],
+        "n": [60, 60, 60, 57],
+        "failed": [0, 0, 0, 3],
+        "unscored": [0, 0, 0, 0],
+        "kind": ["proxy", "control", "fitted combiner", "proxy"],
+        "milliseconds": [9.0, 0.1, 30.0, 40.0],
+        "front": [True, True, False, False],
     }
 )
 
@@ -26,14 +30,51 @@ def points(scores: list[float]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def fields(chart: dict, channel: str) -> list[str]:
+    return [layer.get("encoding", {}).get(channel, {}).get("field") for layer in chart["layer"]]
+
+
 def test_the_intervals_keep_the_order_of_the_ranking() -> None:
-    layers = charts.intervals(RANKING, "zico").to_dict()["layer"]
-    assert any(layer["encoding"].get("y", {}).get("sort") == ["zico", "params", "grasp"] for layer in layers)
+    layers = ranking.intervals(RANKING, "zico", None, "rho").to_dict()["layer"]
+    sorts = [layer["encoding"].get("y", {}).get("sort") for layer in layers if "encoding" in layer]
+    assert list(RANKING["proxy"]) in sorts
     assert any(layer["encoding"].get("x2", {}).get("field") == "high" for layer in layers)
 
 
+def test_a_kind_is_told_by_shape_as_well_as_by_colour() -> None:
+    for chart in (ranking.intervals(RANKING, None, None, "rho"), cost.against(RANKING)):
+        told = chart.to_dict()
+        assert fields(told, "shape").count("kind") == 1 and "kind" in fields(told, "color")
+    assert len(set(theme.SHAPES.to_dict()["range"])) == len(theme.KINDS)
+
+
+def test_strategies_are_told_by_dashes_as_well_as_by_colour() -> None:
+    assert len({tuple(dash) for dash in theme.DASHES}) == len(theme.DASHES) == len(theme.LIGHT.ways)
+
+
+@pytest.mark.parametrize("shades", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
+def test_marks_and_words_can_be_read_on_their_ground(shades: theme.Shades) -> None:
+    for colour in (*shades.ways[:3], *shades.kinds):
+        assert contrast(colour, shades.ground) >= 3  # WCAG 2.1 for graphics
+    assert contrast(shades.text, shades.ground) >= 4.5  # and for words
+    assert contrast(shades.ink, shades.diverging[2]) >= 4.5
+    assert contrast(shades.pale, shades.diverging[4]) >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two colours by WCAG 2.1, 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    brighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
 def test_the_scatter_tells_genes_only_where_there_are_any() -> None:
-    chart = charts.scatter(points([1.0, 2.0]), "depth", False, "title", "subtitle", 300).to_dict()
+    chart = proxy.scatter(points([1.0, 2.0]), "depth", False, "title", "subtitle", 300).to_dict()
     told = [channel["field"] for channel in chart["encoding"]["tooltip"]]
     assert told == ["arch_id", "params", "depth", "accuracy", "score"]
 
@@ -45,7 +86,7 @@ def test_the_scatter_tells_genes_only_where_there_are_any() -> None:
 def test_a_logarithmic_axis_is_offered_for_positive_scores_far_apart(
     scores: list[float], expected: bool
 ) -> None:
-    assert charts.wide(points(scores)) is expected
+    assert proxy.wide(points(scores)) is expected
 
 
 @pytest.mark.parametrize(
@@ -56,69 +97,69 @@ def test_counts_are_said_short(count: int, said: str) -> None:
 
 
 def test_the_ceiling_is_a_line_where_there_is_one() -> None:
-    def fields(chart: dict) -> list[str]:
-        return [layer["encoding"].get("x", {}).get("field") for layer in chart["layer"]]
+    assert "ceiling" in fields(ranking.intervals(RANKING, None, 0.93, "rho").to_dict(), "x")
+    assert "ceiling" not in fields(ranking.intervals(RANKING, None, None, "rho").to_dict(), "x")
 
-    assert "ceiling" in fields(charts.intervals(RANKING, None, 0.93).to_dict())
-    assert "ceiling" not in fields(charts.intervals(RANKING, None).to_dict())
+
+def test_the_front_is_named() -> None:
+    chart = cost.against(RANKING).to_dict()
+    (named,) = [layer for layer in chart["layer"] if layer["mark"]["type"] == "text"]
+    assert named["transform"] == [{"filter": "datum.front"}]
+
+
+def test_a_heat_map_says_its_numbers() -> None:
+    cells = pd.DataFrame(
+        {"proxy": ["a", "b"], "task": "t", "rho": [0.9, -0.2], "low": 0.0, "high": 1.0, "n": 9}
+    )
+    chart = tasks.heat(cells, ["a", "b"], ["t"]).to_dict()
+    assert fields(chart, "text") == [None, "rho"]
+    assert chart["layer"][0]["encoding"]["y"]["sort"] == ["a", "b"]
 
 
 def test_learning_curves_are_a_line_a_training() -> None:
     rows = [
-        {
-            "arch_id": name,
-            "protocol": "scratch",
-            "recipe": "alone",
-            "seed": seed,
-            "epoch": e,
-            "accuracy": 0.1 * e,
-        }
+        {"arch_id": name, "protocol": "scratch", "recipe": "alone", "seed": seed}
+        | {"epoch": epoch, "accuracy": 0.1 * epoch}
         for name in "ab"
         for seed in (0, 1)
-        for e in (1, 2, 3)
+        for epoch in (1, 2, 3)
     ]
-    chart = charts.learning_curves(pd.DataFrame(rows)).to_dict()
+    chart = tasks.learning_curves(pd.DataFrame(rows)).to_dict()
     (values,) = chart["datasets"].values()
     assert len({value[chart["encoding"]["detail"]["field"]] for value in values}) == 4
     assert [chart["encoding"][axis]["field"] for axis in "xy"] == ["epoch", "accuracy"]
 
 
-def test_the_layers_show_their_spread_and_the_intervals_that_were_chosen() -> None:
-    curve = pd.DataFrame(
-        {
-            "percentile": range(10),
-            "log_sigma": [-7.0] * 9 + [-4.0],
-            "spread": [0.5] * 10,
-            "layers": 20,
-            "architectures": 10,
-            "spike": [False] * 9 + [True],
-        }
-    )
+def test_the_layers_show_their_spread() -> None:
+    curve = pd.DataFrame({"percentile": range(10), "log_sigma": -7.0, "low": -7.5, "high": -6.5})
+    curve = curve.assign(spread=0.5, layers=20, architectures=10, spike=[False] * 9 + [True])
+    told = [layer["encoding"] for layer in layers.curve(curve).to_dict()["layer"]]
+    assert [(one["y"]["field"], one["y2"]["field"]) for one in told if "y2" in one] == [("low", "high")]
+
+
+def test_the_intervals_that_were_chosen_are_framed_each_in_its_way() -> None:
     cells = [(first, last) for first in range(10) for last in range(first, 10)]
-    intervals = pd.DataFrame(cells, columns=["first", "last"]).assign(
+    found = pd.DataFrame(cells, columns=["first", "last"]).assign(
         rho=0.5, rho_fitting=0.5, rho_other=0.4, fitted=False, spike=False
     )
-    intervals.loc[intervals["last"] - intervals["first"] == 9, "fitted"] = True
-    chart = charts.layer_curves(curve, intervals).to_dict()
-    left, right = chart["hconcat"]
-    ends = [layer["encoding"] for layer in left["layer"] if "y2" in layer["encoding"]]
-    assert [(end["y"]["field"], end["y2"]["field"]) for end in ends] == [("low", "high")]
-    shown = chart["datasets"][right.get("data", right["layer"][0].get("data"))["name"]]
-    assert len(shown) == 55 and [row["last"] for row in shown if row["chosen"] == "fitted"] == [9]
+    found.loc[found["last"] - found["first"] == 9, "fitted"] = True
+    chart = layers.by_interval(found).to_dict()
+    frames = [layer for layer in chart["layer"] if layer["mark"].get("filled") is False]
+    assert len({str(frame["mark"]["strokeDash"]) for frame in frames}) == 2
+    (values,) = chart["datasets"].values()
+    assert len(values) == 55 and [row["last"] for row in values if row["chosen"] == "fitted"] == [9]
 
 
-def test_the_best_so_far_is_a_line_a_search_and_a_panel_a_ranker() -> None:
+def test_the_best_so_far_is_a_line_a_search() -> None:
     rows = [
-        {"search_id": f"{ranker}{seed}", "ranker": ranker, "strategy": "random", "seed": seed}
+        {"search_id": f"s{seed}", "ranker": "params", "strategy": "random", "seed": seed}
         | {"position": k, "best_arch_id": "a", "better": None if k == 1 else 1 / k}
-        for ranker in ("params", "macs")
         for seed in (0, 1)
         for k in (1, 2, 3)
     ]
-    chart = charts.best_so_far(pd.DataFrame(rows)).to_dict()
-    assert chart["facet"]["field"] == "ranker"
-    lines, middle = chart["spec"]["layer"]
+    chart = search.best_so_far(pd.DataFrame(rows)).to_dict()
+    lines, middle = chart["layer"]
     assert lines["encoding"]["detail"]["field"] == "search_id"
     assert middle["encoding"]["y"]["aggregate"] == "median"
     (values,) = chart["datasets"].values()
-    assert len(values) == 8  # a best so far without a known accuracy has no place
+    assert len(values) == 4  # a best so far without a known accuracy has no place

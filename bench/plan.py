@@ -1,0 +1,173 @@
+"""Time and memory of planning, status and compaction on synthetic tables: python -m bench.plan [rows ...]
+
+Each of three tables (accuracies, scores, layers) has about so many rows, in parts of sixteen architectures as
+workers write them. Every step runs in a process of its own: the plan of job=score with a twentieth of its
+rows missing, status, compaction, then plan and status of the compacted tables. Imports are not timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from tqdm import tqdm
+
+import spaces
+from builder import plan
+from builder.jobs import status
+from builder.plan import Wanted
+from builder.text import table
+from store import TABLES, write_part
+from store.compact import COMPACTABLE, compact
+from store.write import part_name
+
+SPACE, TASK, PART = "autoformer-micro", "digits", 16
+PROXIES = [f"proxy{index:02}" for index in range(50)]
+LAYERS = [f"layer{index:02}" for index in range(50)]
+SEEDS = [0, 1, 2, 3, 4]
+STARTED = datetime(2026, 1, 1, tzinfo=UTC)
+COLUMNS = {
+    "accuracies": {"split": ["validation", "test"]},
+    "scores": {"proxy": PROXIES},
+    "layers": {"layer": LAYERS},
+}
+
+
+def write_tables(root: Path, rows: int) -> None:
+    """Write the tables, but a twentieth of the scores; the first architectures have all their rows."""
+    space = spaces.get(SPACE)
+    drawn = space.sample(max(PART, rows // (len(PROXIES) * len(SEEDS))), seed=0)
+    about = {"space": SPACE, "params": 1, "macs": 1, "sample_seed": 0, "run_id": "run"}
+    named = [
+        about | {"arch_id": one.arch_id, "genome": one.genome, "sample_index": index}
+        for index, one in enumerate(drawn)
+    ]
+    write_part(root, "architectures", named, "all")
+    ids = sorted(one.arch_id for one in drawn)
+    few = max(1, rows // (2 * len(SEEDS)))  # of accuracies there are two an architecture and seed
+    more = ids + [f"{index:016x}" for index in range(max(0, few - len(ids)))]
+    run = dict.fromkeys(TABLES["runs"].schema.names) | {"job": "score", "packages": "{}", "device": "cpu"}
+    run |= {
+        "run_id": "run",
+        "config": "{}",
+        "host": "here",
+        "started": STARTED,
+        "ended": STARTED,
+        "status": "done",
+    }
+    write_part(root, "runs", [run], "run")
+    for name, architectures in (("accuracies", more), ("scores", ids), ("layers", ids)):
+        kept = architectures[: len(architectures) * 19 // 20] if name == "scores" else architectures
+        blocks = [(seed, block) for seed in SEEDS for block in plan.blocks(kept, PART)]
+        for seed, block in tqdm(blocks, desc=f"write {name}", unit="part", disable=None, leave=False):
+            write_part(root, name, _rows(name, seed, block), part_name(SPACE, TASK, seed, keys=block))
+    for name, job in (("scores", "score"), ("layers", "layers")):
+        keys = {"arch_id": ids, "task": [TASK], "seed": SEEDS} | (
+            {"proxy": PROXIES} if job == "score" else {}
+        )
+        Wanted(job, name, SPACE, TASK, keys, "proxy" if job == "score" else "seed").note(root)
+
+
+def _rows(name: str, seed: int, block: tuple[str, ...]) -> pa.Table:
+    """Rows of one part: every architecture of the block by every value of the table's own column."""
+    ((column, values),) = COLUMNS[name].items()
+    count = len(block) * len(values)
+    usual = {
+        "protocol": "scratch",
+        "recipe": "alone",
+        "epoch": 1,
+        "images": 1,
+        "source": "bench",
+        "batch_size": 64,
+    }
+    usual |= {
+        "image_size": 8,
+        "place": 0,
+        "depth_percentile": 0,
+        "params": 1,
+        "status": "ok",
+        "run_id": "run",
+    }
+    columns = {}
+    for field in TABLES[name].schema:
+        if field.name == "arch_id":
+            found = np.repeat(block, len(values))
+        elif field.name == column:
+            found = np.tile(values, len(block))
+        elif pa.types.is_floating(field.type):
+            found = np.linspace(0, 1, count)
+        else:
+            found = [{"task": TASK, "seed": seed, **usual}.get(field.name)] * count
+        columns[field.name] = pa.array(found, field.type)
+    return pa.table(columns, schema=TABLES[name].schema)
+
+
+def make_plan(root: Path) -> str:
+    """Plan the scores as job=score does: architectures, missing keys, cut into blocks."""
+    chosen = plan.architectures(root, SPACE)
+    blocks = 0
+    for seed in SEEDS:
+        lacking = plan.lacking(root, "scores", chosen, {"task": TASK, "seed": seed}, "proxy", PROXIES)
+        blocks += len(list(plan.cut(chosen, lacking, PART)))
+    return f"{blocks} blocks"
+
+
+def show_status(root: Path) -> str:
+    """Do what job=status does, its output thrown away."""
+    return f"{len(status.report(root).splitlines())} lines"
+
+
+def merge(root: Path) -> str:
+    """Do what job=compact does."""
+    return f"{sum(compact(root, name)[0] for name in COMPACTABLE)} parts"
+
+
+TIMED: dict[str, Callable[[Path], str]] = {"plan": make_plan, "status": show_status, "compaction": merge}
+
+
+def measured(step: str, root: Path) -> tuple[str, str, str]:
+    """Run a step in a process of its own; return its seconds, the most memory it took, and what it did."""
+    command = [sys.executable, "-m", "bench.plan", "--step", step, "--root", str(root)]
+    said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return f"{said['seconds']:.2f}", f"{said['bytes'] / 2**20:.0f}", said["what"]
+
+
+def main() -> None:
+    """Print a line for each size and step."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", nargs="*", type=int, default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--step", choices=list(TIMED), help=argparse.SUPPRESS)
+    parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
+    told = parser.parse_args()
+    if told.step:
+        started = time.perf_counter()
+        what = TIMED[told.step](told.root)
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(json.dumps({"seconds": time.perf_counter() - started, "bytes": used, "what": what}))
+        return
+    lines = [["rows x 3", "step", "did", "seconds", "peak MiB"]]
+    for rows in told.rows:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            write_tables(root, rows)
+            for name, step in (("plan", "plan"), ("status", "status"), ("compaction", "compaction")):
+                seconds, peak, what = measured(step, root)
+                lines.append([f"{rows:,}", name, what, seconds, peak])
+            for name in ("plan", "status"):
+                seconds, peak, what = measured(name, root)
+                lines.append([f"{rows:,}", f"{name}, compacted", what, seconds, peak])
+    print(table(lines, texts=3))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Cost: what a proxy is worth for its price."""
+
+import streamlit as st
+
+from leaderboard import frame, reading
+from leaderboard.charts import cost as charts
+from leaderboard.filters import sidebar
+from leaderboard.standing import described
+from leaderboard.words import DASH, plain
+from store.front import front
+
+
+def show() -> None:
+    """Draw the page."""
+    frame.heading(
+        "What a proxy costs, and what it is worth",
+        "Up is better, left is cheaper. Named and joined are the proxies that no other beats in both.",
+    )
+    filters = sidebar(mean=True)
+    found = described(reading.ask("overall", **filters.ranking, draws=0)).dropna(subset=["rho", "seconds"])
+    found = found[found["seconds"] > 0]
+    if found.empty:
+        st.info("No proxy has both a rho and a price here.")
+        return
+    found = found.assign(front=front(found["seconds"].to_numpy(), found["rho"].to_numpy()))
+    left, right = st.columns([7, 4], gap="large")
+    left.altair_chart(charts.against(found), width="stretch", key="cost", alt="rho against milliseconds")
+    with right:
+        best = found[found["front"]].sort_values("milliseconds")
+        st.subheader("The Pareto front", anchor=False)
+        st.dataframe(
+            best[["proxy", "kind", "milliseconds", "rho", "needs"]],
+            hide_index=True,
+            column_config={
+                "milliseconds": st.column_config.NumberColumn("ms", format="%.1f"),
+                "rho": st.column_config.NumberColumn(format="%.3f"),
+            },
+            placeholder=DASH,
+            key="front",
+            alt="The Pareto front",
+        )
+        st.caption(f"Measured on: {devices()}.")
+    frame.explain("ms", "Pareto front")
+    frame.offer(found, f"cost-{filters.label}", "overall", filters.ranking)
+
+
+def devices() -> str:
+    """Where the scores were computed: a price is that of a machine."""
+    found = reading.sql(
+        "SELECT DISTINCT device FROM runs WHERE run_id IN (SELECT run_id FROM scores) ORDER BY 1"
+    )
+    return (
+        "; ".join(plain(device) for device in found["device"].dropna()) or "a machine that was not recorded"
+    )

@@ -1,0 +1,182 @@
+"""Your proxy: a reader's own scores ranked beside the others. They stay in the session; nothing is stored."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from leaderboard import combining, frame, reading, upload
+from leaderboard.charts import proxy as scatters
+from leaderboard.charts.ranking import intervals
+from leaderboard.filters import sidebar
+from leaderboard.selection import Filters
+from leaderboard.standing import described
+from leaderboard.words import DASH, plain
+from store import Benchmark, StoreError
+
+SHOWN = 50  # bad rows shown
+BESIDE = 12  # proxies that yours is compared with in pairs
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What the reader's scores are worth. Kept in the session under what was asked, and nowhere else."""
+
+    ranking: pd.DataFrame
+    comparisons: pd.DataFrame
+
+
+def show() -> None:
+    """Draw the page."""
+    frame.heading(
+        "Your proxy beside the others",
+        "Upload a score for each architecture and see where it ranks. The file stays in this session's "
+        "memory and is gone with the tab; nothing is stored.",
+    )
+    filters = sidebar()
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    file = left.file_uploader(
+        "CSV or Parquet with the columns arch_id (or genome), value and, if you like, seed; higher is better",
+        type=["csv", "tsv", "txt", "parquet"],
+        max_upload_size=2,
+        key="file",
+    )
+    name = right.text_input("Name in the ranking", "mine", max_chars=40, key="own name")
+    if file is None:
+        example(filters)
+        return
+    try:
+        taken = set(reading.names("proxies")) | set(combining.combiners.names())
+        name = upload.named(name, taken)
+        checked = upload.check(upload.read(file.name, file.getvalue()), reading.benchmark().arch_id)
+    except upload.UploadError as error:
+        st.error(plain(error, 400))
+        return
+    preview(checked)
+    if len(checked.good) < 3:
+        st.warning("Fewer than 3 rows can be ranked; nothing is shown.")
+        return
+    try:
+        result(filters, name, ranked(filters, name, file.file_id, checked.good), checked.good)
+    except StoreError as error:
+        st.error(plain(error, 400))
+
+
+def example(filters: Filters) -> None:
+    """What a file looks like, with architectures of this benchmark."""
+    known = reading.ask("accuracy", **filters.accuracies)["arch_id"].head(3)
+    st.markdown("A file looks like this; the page *Architectures* lists every arch_id and genome:")
+    st.code(
+        "\n".join(["arch_id,value", *(f"{one},{place}.5" for place, one in enumerate(known))]),
+        language="text",
+    )
+    st.caption(
+        f"At most {upload.MOST_BYTES // 2**20} MB, {upload.MOST_ROWS:,} rows, {upload.MOST_COLUMNS} columns. "
+        "An empty value is a failed score: it is counted, never replaced."
+    )
+
+
+def preview(checked: upload.Checked) -> None:
+    """How many rows are taken, and the first of those that are not, each with the reason."""
+    taken = f"{len(checked.good):,} rows taken"
+    if checked.bad.empty:
+        st.success(f"{taken}; every row is fine.", icon=":material/check:")
+        return
+    st.warning(f"{taken}; {len(checked.bad):,} cannot be ranked and are left out:", icon=":material/warning:")
+    st.dataframe(
+        checked.bad.head(SHOWN),
+        hide_index=True,
+        key="bad",
+        alt="Rows that cannot be ranked",
+        placeholder=DASH,
+    )
+
+
+def ranked(filters: Filters, name: str, file: str, good: pd.DataFrame) -> Ranked:
+    """The ranking with the reader's scores in it, kept for as long as nothing it depends on changes."""
+    key = (reading.version(), filters, name, file)
+    if st.session_state.get("own key") != key:
+        task = filters.scores_from or filters.task
+        with st.spinner("Ranking yours beside the others"):
+            rows = good.astype(object).where(good.notna(), None).to_dict("records")
+            with reading.benchmark().with_scores(rows, proxy=name, task=task) as own:
+                st.session_state["own"] = _ranked(own, filters, name)
+        st.session_state["own key"] = key
+    return st.session_state["own"]
+
+
+def _ranked(own: Benchmark, filters: Filters, name: str) -> Ranked:
+    ranking = own.overall(**filters.ranking).to_pandas()
+    best = [proxy for proxy in ranking.dropna(subset="rank")["proxy"] if proxy != name][:BESIDE]
+    controls = [row.proxy for row in ranking.itertuples() if row.control and row.proxy not in best]
+    pairs = [own.compare(name, proxy, **filters.comparing).to_pandas() for proxy in best + controls]
+    return Ranked(ranking, pd.concat(pairs) if pairs else pd.DataFrame())
+
+
+def result(filters: Filters, name: str, found: Ranked, good: pd.DataFrame) -> None:
+    """Where it ranks, and whether it beats each of the others."""
+    ranking = described(found.ranking)
+    ranking.loc[ranking["proxy"] == name, "kind"] = "yours"
+    row = ranking.set_index("proxy").loc[name]
+    if pd.isna(row["rank"]):
+        st.warning(
+            f"{plain(name)} has no rho on {plain(filters.task)}: fewer than 3 of its architectures have an "
+            "accuracy here, or all its values are alike."
+        )
+        return
+    left, right = st.columns([6, 5], gap="large")
+    with left:
+        st.subheader(
+            f"{plain(name)}: place {row['place']} of {int(ranking['rank'].notna().sum())}", anchor=False
+        )
+        shown = ranking[ranking["rank"].notna()]
+        st.altair_chart(intervals(shown, name, None, "rho"), width="stretch", key="own intervals")
+    with right:
+        st.subheader("Better than these?", anchor=False)
+        st.caption("Paired bootstrap on the architectures that both have scored.")
+        table(found.comparisons)
+        draw_points(filters, name, good)
+    frame.offer(ranking, f"yours-{filters.label}", "with_scores(...).overall", filters.ranking)
+
+
+def table(comparisons: pd.DataFrame) -> None:
+    """The difference of rho to each of the others, in numbers and in a word."""
+    verdicts = [
+        DASH
+        if pd.isna(row.low)
+        else "tied"
+        if not row.separable
+        else "better"
+        if row.difference > 0
+        else "worse"
+        for row in comparisons.itertuples()
+    ]
+    shown = comparisons.assign(verdict=verdicts)[["b", "verdict", "difference", "low", "high", "n"]]
+    numbers = {name: st.column_config.NumberColumn(format="%+.3f") for name in ("difference", "low", "high")}
+    told = "At 95 %, not corrected for the number of comparisons."
+    st.dataframe(
+        shown,
+        hide_index=True,
+        column_config=numbers
+        | {"b": "against", "verdict": st.column_config.TextColumn("yours is", help=told)},
+        placeholder=DASH,
+        key="comparisons",
+        alt="Yours against the others",
+    )
+
+
+def draw_points(filters: Filters, name: str, good: pd.DataFrame) -> None:
+    """The reader's scores against the accuracies."""
+    accuracy = reading.ask("accuracy", **filters.accuracies)[["arch_id", "accuracy"]]
+    params = reading.sql(
+        "SELECT arch_id, params FROM architectures WHERE space = {space}", space=filters.space
+    )
+    first = good[good["seed"] == good["seed"].min()].rename(columns={"value": "score"})
+    points = (
+        first.merge(accuracy, on="arch_id").merge(params, on="arch_id").dropna(subset=["score", "accuracy"])
+    )
+    if len(points):
+        chart = scatters.scatter(
+            points, "params", scatters.wide(points), name, f"{len(points):,} architectures", 380
+        )
+        st.altair_chart(chart, width="stretch", key="own scatter")

@@ -1,0 +1,80 @@
+"""Processes of one machine share the blocks out; one dies, and the tables are those of one process."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from builder import plan
+from spaces import Architecture
+from tests.cluster.conftest import build, facts, same_tables, start, until
+
+
+def children(process):
+    """The processes that a process started, but the one that counts its resources."""
+    found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(pid) for pid in found if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def test_a_worker_is_killed_and_its_block_is_done_by_another(left_alone, tmp_path):
+    build(tmp_path, "job=sample")
+    process = start(tmp_path, "jobs=[accuracy,score,rank]", "launcher=local", "launcher.workers=2")
+    until(lambda: any((tmp_path / "scores").glob("*.parquet")) or process.poll() is not None)
+    os.kill(children(process)[0], signal.SIGKILL)
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert "accuracy: 5 blocks of 12 architectures" in out and "score: 6 blocks of 12 architectures" in out
+    assert "autoformer-micro on digits, accuracies by supernet" in out
+    same_tables(tmp_path, left_alone)
+    assert not list(tmp_path.rglob("*.tmp")) and not list(tmp_path.glob("errors/*"))
+
+
+def test_trainings_alone_are_shared_out_too(tmp_path):
+    alone = ("protocol=scratch", "protocol.recipe.epochs=1", "sample.n=2", "accuracy.architectures=2")
+    for root, launcher in (
+        (tmp_path / "one", ()),
+        (tmp_path / "two", ("launcher=local", "launcher.workers=2")),
+    ):
+        out = build(root, *alone, "jobs=[sample,accuracy]", "protocol.recipe.warmup_epochs=0", *launcher)
+    assert "accuracy: 2 blocks of 2 architectures" in out
+    assert facts(tmp_path / "one", "accuracies") == facts(tmp_path / "two", "accuracies")
+
+
+def test_a_dry_run_writes_nothing_and_estimates_by_earlier_rows(left_alone, tmp_path):
+    before = sorted(left_alone.rglob("*.parquet"))
+    more = ("job=score", "score.seeds=[0,1]", "launcher=local", "launcher.workers=3", "dry_run=true")
+    out = build(left_alone, *more)
+    assert "score: 6 blocks of 12 architectures; about" in out and "hours by the clock of 3" in out
+    assert sorted(left_alone.rglob("*.parquet")) == before
+
+
+def test_a_worker_s_mistake_is_one_line(vitzero, tmp_path):
+    vitzero(f"root={tmp_path}", "job=sample", "sample.n=1")
+    wrong = ("task=cifar10", "task.path=/nowhere/*.parquet", "launcher=local", "launcher.workers=1")
+    code, _, err = vitzero(f"root={tmp_path}", "job=score", *wrong)
+    assert code == 2
+    last = err.splitlines()[-1]
+    assert last.startswith("vitzero: autoformer-micro-cifar10-seed0-") and "/nowhere" in last
+    assert len(list((tmp_path / "errors").iterdir())) == 1
+
+
+def test_what_is_not_cut_into_blocks_says_so(vitzero, tmp_path):
+    code, _, err = vitzero(f"root={tmp_path}", "job=search", "launcher=local")
+    assert (code, err) == (2, "vitzero: job=search is not cut into blocks: run it without launcher=local.\n")
+
+
+@pytest.mark.parametrize(("seconds", "size"), [(None, 16), (0.001, 1024), (2.0, 256), (599, 1), (9000, 1)])
+def test_a_block_is_about_ten_minutes(seconds, size):
+    assert plan.block_size(seconds) == size
+
+
+def test_the_cut_does_not_depend_on_what_is_done():
+    chosen = [Architecture("autoformer-micro", f'{{"depth": {depth}}}') for depth in range(10)]
+    whole = [group for group, _ in plan.cut(chosen, {a.arch_id: ("snip",) for a in chosen}, 4)]
+    assert [len(group) for group in whole] == [4, 4, 2]
+    lacking = {a.arch_id: ("snip",) for a in chosen} | {whole[1][0].arch_id: ("snip", "nwot")}
+    del lacking[whole[0][0].arch_id]
+    found = list(plan.cut(reversed(chosen), lacking, 4))
+    assert [len(group) for group, _ in found] == [3, 1, 3, 2]
+    assert found[-1] == (whole[2], ("snip",))

@@ -1,0 +1,40 @@
+"""A real Slurm: an array of jobs, one cancelled, one killed; the same command ends it in the same tables."""
+
+import json
+import subprocess
+
+from tests.cluster.conftest import build, same_tables, until
+
+SLURM = ("launcher=slurm", "launcher.cpus=1", "launcher.minutes=5")
+
+
+def squeue(*options):
+    command = ["squeue", "--noheader", "--array", *options]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+
+def jobs_of(root, job):
+    """The ids of a job's array, by what it was noted to do."""
+    (path,) = (path for path in (root / "launches").glob(f"jobs-{job}-*.json"))
+    return list(json.loads(path.read_text()))
+
+
+def test_a_job_is_cancelled_one_is_killed_and_the_same_command_ends_it(slurm, left_alone, tmp_path):
+    build(tmp_path, "jobs=[sample,accuracy]")
+    out = build(tmp_path, *SLURM, "jobs=[score,rank]", "score.block=1")
+    assert "score: 12 blocks to be done: 12 in 12 jobs submitted, 0 queued or running" in out
+    assert "rank: not now, score goes on." in out
+    cancelled, killed = jobs_of(tmp_path, "score")[:2]
+    until(lambda: killed in squeue("--format=%i", "--states=running"))
+    subprocess.run(["scancel", cancelled], check=True)
+    subprocess.run(["scancel", "--signal=KILL", killed], check=True)
+    # What is queued or running is not submitted twice.
+    again = build(tmp_path, *SLURM, "job=score", "score.block=1")
+    assert "queued or running since earlier" in again and "0 queued or running" not in again
+    until(lambda: not squeue("--format=%i"), 120)
+    out = build(tmp_path, *SLURM, "jobs=[score,rank]", "score.block=1")
+    if "submitted" in out:  # the two, unless the second command had seen them go
+        until(lambda: not squeue("--format=%i"))
+        out = build(tmp_path, *SLURM, "jobs=[score,rank]", "score.block=1")
+    assert "nothing to do" in out and "autoformer-micro on digits, accuracies by supernet" in out
+    same_tables(tmp_path, left_alone)

@@ -1,0 +1,234 @@
+"""Every page but the ranking, over a planted benchmark, without a browser."""
+
+import html
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from leaderboard import combining
+from leaderboard.page.architectures import yaml
+from leaderboard.selection import Filters
+from proxies import combiners
+from store import Benchmark
+from store.front import front
+from tests.leaderboard.conftest import Open, go, query, table
+
+SCRATCH = {"space": "autoformer-micro", "task": "digits", "accuracy": "scratch/micro"}
+WHERE = {"task": "digits", "protocol": "scratch", "recipe": "micro", "space": "autoformer-micro"}
+NAMES = (
+    "proxy", "tasks", "combine", "layers", "cost", "architectures", "search", "yours", "about",
+)  # fmt: skip
+
+
+def metrics(page: AppTest) -> dict[str, str]:
+    assert not page.exception and not page.error
+    return {one.label: one.value for one in page.metric}
+
+
+def text(page: AppTest) -> str:
+    return html.unescape("\n".join(one.value for one in (*page.markdown, *page.caption)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_page_is_drawn_and_its_address_opens_it_again(benchmark: Path, visit: Open, name: str) -> None:
+    known = {} if name in ("search", "about") else SCRATCH
+    page = visit(benchmark, name, **known)
+    assert not page.exception and not page.error and not page.warning
+    again = visit(benchmark, name, **query(page))
+    assert query(again) == query(page) and not again.warning
+    assert [one.value for one in again.title] == [one.value for one in page.title]
+
+
+@pytest.mark.parametrize("name", ["proxy", "tasks", "combine", "cost", "architectures", "yours"])
+def test_a_space_of_another_kind_is_drawn_too(benchmark: Path, visit: Open, name: str) -> None:
+    page = visit(benchmark, name, space="nasbench201")
+    assert not page.exception and not page.error and not page.warning
+
+
+def test_what_was_chosen_is_kept_from_page_to_page(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, "proxy", **SCRATCH, proxy="snip")
+    page.selectbox(key="task").set_value("flowers").run()
+    page.query_params.clear()  # as Streamlit's menu does
+    go(page, "combine")
+    assert query(page)["task"] == "flowers" and page.selectbox(key="accuracy").value == "scratch/micro"
+    page.query_params.clear()
+    assert go(page, "proxy").title[0].value == "snip"
+
+
+def test_a_proxy_has_its_definition_its_numbers_and_its_failures(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, "proxy", **SCRATCH, proxy="grasp")
+    with Benchmark.open(benchmark) as planted:
+        row = planted.rank(**WHERE, proxies=["grasp"]).to_pylist()[0]
+    assert metrics(page)["rho"] == f"{row['rho']:.2f}"
+    assert "**Formula.**" in text(page) and "Hessian" in text(page)
+    (failed,) = table(page).to_dict("records")
+    assert (failed["status"], failed["scores"], failed["architectures"]) == ("oom", 6, 3)
+
+
+def test_a_proxy_that_the_package_does_not_define_is_shown_too(benchmark: Path, visit: Open) -> None:
+    with Benchmark.open(benchmark) as planted:
+        assert "jacobian" in planted.proxies()
+    page = visit(benchmark, "proxy", **SCRATCH, proxy="jacobian")
+    assert "jacobian" in page.warning[0].value  # it has no rho: another is shown, and that is said
+
+
+def test_the_tasks_page_tells_noise_and_levels(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, "tasks", **SCRATCH)
+    with Benchmark.open(benchmark) as planted:
+        expected = planted.noise(protocol="scratch", space="autoformer-micro", split="test").to_pandas()
+    noise = table(page)
+    assert noise["task"].tolist() == ["digits", "flowers"]
+    assert noise["ceiling"].tolist() == expected["ceiling"].tolist()
+    assert "No level is out of line" in text(page)
+
+
+def test_a_combination_is_judged_by_what_it_has_not_seen(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, "combine", **SCRATCH)
+    filters = Filters("autoformer-micro", ("digits",), "scratch", "micro", None)
+    with Benchmark.open(benchmark) as planted:
+        tables = {task: combining.met(planted, filters.on(task), task)[1] for task in ("digits", "flowers")}
+    told = combiners.judge("libra", tables, only="digits")["digits"]
+    assert metrics(page) == {
+        "rho as published": f"{told.on_all:.2f}",
+        "rho on unseen architectures": f"{told.across_architectures:.2f}",
+        "rho on an unseen task": f"{told.across_tasks:.2f}",
+    }
+    assert "1. **zico** has the highest rho" in text(page)
+    assert table(page)["chosen"].iloc[0] == "1: highest rho"
+
+
+def test_proxies_are_picked_for_a_combination(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, "combine", **SCRATCH, combiner="rank_sum", chosen="snip zico nothing")
+    assert "nothing" in page.warning[0].value
+    assert query(page)["chosen"] == "snip zico"
+    assert "`snip`, `zico`" in text(page)
+    page.multiselect(key="chosen").set_value(["snip", "zico", "params"]).run()
+    assert query(page)["chosen"] == "snip zico params" and list(metrics(page)) == ["rho"]
+
+
+def test_a_combiner_that_lacks_its_proxies_says_which(benchmark: Path, visit: Open) -> None:
+    (warning,) = visit(benchmark, "combine", **SCRATCH, combiner="az_nas").warning
+    assert html.unescape(warning.value).startswith("No scores by az_")
+
+
+def test_layers_tell_the_chosen_intervals(benchmark: Path, visit: Open) -> None:
+    told = text(visit(benchmark, "layers", **SCRATCH))
+    assert "tenths 4 to 5" in told and "All layers, tenths 0 to 9" in told
+    told = visit(benchmark, "layers", **(SCRATCH | {"task": "flowers"})).info[0].value
+    assert "No layers were measured for flowers" in told
+
+
+def test_the_front_is_that_of_the_ranking(benchmark: Path, visit: Open) -> None:
+    shown = table(visit(benchmark, "cost", **SCRATCH))
+    with Benchmark.open(benchmark) as planted:
+        rows = planted.overall(**WHERE, draws=0).to_pandas().dropna(subset=["rho", "seconds"])
+    best = rows[front(rows["seconds"].to_numpy(), rows["rho"].to_numpy())]
+    assert set(shown["proxy"]) == set(best["proxy"])
+
+
+def test_architectures_are_found_and_sorted_and_one_is_shown_whole(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, "architectures", **SCRATCH, find='"depth": 3', sort="params", rising="yes")
+    found = table(page)
+    assert len(found) == 12 and found["depth"].eq(3).all() and found["params"].is_monotonic_increasing
+    with Benchmark.open(benchmark) as planted:
+        wanted = planted.architectures("autoformer-micro").to_pylist()[7]
+        near = planted.neighbours(wanted["arch_id"], count=8)["arch_id"].to_pylist()
+        scores = len(planted.scores(wanted["arch_id"]).group_by(["task", "proxy"]).aggregate([]))
+    page = visit(benchmark, "architectures", **SCRATCH, arch=wanted["arch_id"])
+    assert page.subheader[-1].value == f"Architecture {wanted['arch_id']}"
+    assert table(page, 2)["arch_id"].tolist() == near
+    assert len(table(page, 3)) == scores
+    copies = [block.value for block in page.code]
+    genome = json.loads(wanted["genome"])
+    assert json.dumps({"space": "autoformer-micro", "genome": genome}) in copies
+    assert any(repr(wanted["genome"]) in copy for copy in copies)
+    assert yaml("autoformer-micro", genome) in copies
+
+
+def test_the_yaml_of_an_architecture_reads_back() -> None:
+    from omegaconf import OmegaConf
+
+    genome = {"depth": 2, "mlp_ratio": [3.0, 4.0], "name": "a: b # c"}
+    assert OmegaConf.to_object(OmegaConf.create(yaml("some-space", genome))) == {
+        "space": "some-space",
+        "genome": genome,
+    }
+
+
+def test_searches_tell_what_was_found(benchmark: Path, visit: Open) -> None:
+    found = table(visit(benchmark, "search"))
+    assert found["strategy"].tolist() == ["evolution", "evolution", "random", "random"]
+
+
+def test_about_defines_and_counts(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, "about")
+    with Benchmark.open(benchmark) as planted:
+        rows = planted.sql("SELECT count(*) AS rows FROM scores")["rows"][0].as_py()
+    counts = table(page).set_index("table")["rows"]
+    assert counts["scores"] == rows
+    assert "**ceiling**" in text(page)
+
+
+def upload(page: AppTest, name: str, content: bytes) -> AppTest:
+    return page.file_uploader(key="file").set_value([(name, content, "text/csv")]).run()
+
+
+def csv_of(benchmark: Path, correlation: float) -> tuple[bytes, pd.DataFrame]:
+    """Scores whose rank correlation with the accuracies is about so high."""
+    with Benchmark.open(benchmark) as planted:
+        rows = planted.accuracy(**WHERE).to_pandas()
+    noise = np.random.default_rng(1).standard_normal(len(rows))
+    quality = rows["accuracy"].rank() / len(rows)
+    rows["value"] = correlation * quality + (1 - correlation) * noise
+    return rows[["arch_id", "value"]].to_csv(index=False).encode(), rows
+
+
+def test_your_proxy_is_ranked_beside_the_others(benchmark: Path, visit: Open) -> None:
+    content, rows = csv_of(benchmark, 0.99)
+    before = {path: path.stat().st_mtime_ns for path in benchmark.rglob("*")}
+    page = upload(visit(benchmark, "yours", **SCRATCH), "mine.csv", content)
+    assert page.success[0].value.startswith("60 rows taken")
+    assert page.subheader[0].value.startswith("mine: place 1")
+    pairs = table(page).set_index("b")
+    assert pairs.loc["params", "verdict"] == "better"
+    with Benchmark.open(benchmark) as planted:
+        own = planted.with_scores(rows[["arch_id", "value"]], proxy="mine", task="digits")
+        expected = own.compare("mine", "params", **WHERE).to_pylist()[0]
+    assert pairs.loc["params", ["difference", "low", "high"]].tolist() == [
+        expected[name] for name in ("difference", "low", "high")
+    ]
+    assert {path: path.stat().st_mtime_ns for path in benchmark.rglob("*")} == before
+
+
+def test_bad_rows_are_shown_with_their_reason_and_the_others_ranked(benchmark: Path, visit: Open) -> None:
+    content, rows = csv_of(benchmark, 0.9)
+    first = rows["arch_id"][0]
+    content += f"nothing,1\n{first},2\n{rows['arch_id'][1]}x,=1+1\n".encode()
+    page = upload(visit(benchmark, "yours", **SCRATCH), "mine.csv", content)
+    bad = table(page)
+    assert bad["row"].tolist() == [61, 62, 63]
+    assert bad["reason"].str.contains("Unknown architecture|stand in an earlier row").tolist() == [True] * 3
+    assert page.subheader[0].value.startswith("mine: place")
+
+
+def test_a_genome_names_an_architecture_too(benchmark: Path, visit: Open) -> None:
+    with Benchmark.open(benchmark) as planted:
+        genomes = planted.architectures("autoformer-micro")["genome"].to_pylist()
+    table_of = pd.DataFrame({"genome": genomes, "score": range(60), "seed": 3})
+    file = io.BytesIO()
+    table_of.to_parquet(file)
+    page = upload(visit(benchmark, "yours", **SCRATCH), "mine.parquet", file.getvalue())
+    assert page.success[0].value.startswith("60 rows taken")
+
+
+def test_a_name_that_is_taken_or_none_is_refused(benchmark: Path, visit: Open) -> None:
+    content, _ = csv_of(benchmark, 0.9)
+    page = upload(visit(benchmark, "yours", **SCRATCH), "mine.csv", content)
+    for name, reason in (("snip", "already"), ("libra", "already"), ("=cmd|' /C'!A0", "A name is a letter")):
+        page.text_input(key="own name").set_value(name).run()
+        assert reason in html.unescape(page.error[0].value)
