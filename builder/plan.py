@@ -7,15 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import pyarrow as pa
 
 from builder.errors import BuilderError
-from builder.provenance import Run
 from spaces import Architecture, Space
 from store import TABLES, Benchmark
 from store.write import part_name, replacing
+
+if TYPE_CHECKING:
+    from builder.provenance import Run
 
 T = TypeVar("T")
 
