@@ -80,7 +80,7 @@ class Run:
         self._row: dict[str, Any] = {
             "job": job,
             "config": json.dumps(config, sort_keys=True),
-            "commit": _commit(),
+            "commit": commit(),
             "packages": json.dumps(_versions(), sort_keys=True),
             "host": platform.node(),
             "device": _device_name(device),
@@ -194,7 +194,7 @@ def deciding(task: TaskSettings) -> dict[str, Any]:
     }
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """Return the commit of the code, with + behind it where the code differs; None outside its checkout."""
     if told := os.environ.get("VITZERO_COMMIT"):  # where a copy of the checkout travels without its history
         return told

@@ -431,6 +431,15 @@ class RankSettings:
 
 
 @dataclass
+class ReleaseSettings:
+    """Version of the release, its folder (null: beside root), and the release before it, to compare with."""
+
+    version: str | None
+    target: str | None
+    previous: str | None
+
+
+@dataclass
 class LauncherSettings:
     """Who does a job's blocks instead of this process; the fields are those of every launcher.
 
@@ -528,6 +537,7 @@ class Settings:
     rank: RankSettings
     layers: LayersSettings
     search: SearchSettings
+    release: ReleaseSettings
     retry: RetrySettings
     launcher: LauncherSettings | None = None
 

@@ -18,7 +18,7 @@ from store import searches as progress
 from store import seeds as spread
 from store import top as best
 from store.connection import Connection, Find
-from store.errors import unknown
+from store.errors import StoreError, unknown
 from store.own_scores import score_rows
 from store.parts import find_parts
 from store.questions.depths import Depths
@@ -26,7 +26,8 @@ from store.questions.rankings import Rankings
 from store.questions.relations import Relations
 from store.questions.tables import Tables
 from store.questions.trust import Trust
-from store.releases import locate
+from store.release.locate import locate
+from store.release.manifest import NAME, RANKINGS, Manifest, misfit, strangers
 from store.schema import TABLES
 
 # What each question answers with: a method's name, and the columns of its table.
@@ -64,17 +65,25 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
 
     Answers are Arrow tables: `.to_pandas()`, `.to_pylist()`, `polars.from_arrow(answer)`. One object may be
     used from several threads.
+
+    path:    the folder it was opened in
+    release: the manifest, of a release; None for what is not one
     """
 
     def __init__(
         self,
         path: Path,
         parts: dict[str, list[Path]],
+        release: Manifest | None = None,
         own: pa.Table | None = None,
         find: Find | None = None,
     ) -> None:
-        super().__init__(Connection(parts, own, find))
+        # With scores of your own every ranking is another one.
+        rankings = path / RANKINGS if release and own is None else None
+        ranked = release.rankings if rankings and release else None
+        super().__init__(Connection(parts, own, find, rankings), ranked)
         self.path = path
+        self.release = release
         self._parts = parts
         self._own = own
 
@@ -90,15 +99,22 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
                  before
 
         Raises StoreError when there is no benchmark, or a part is damaged, of another schema version or
-        without a column. Only footers are read; pages damaged behind a whole footer are told by the query
-        that meets them.
+        without a column; of a release, also when a file is missing, of another size or not its own. Only
+        footers are read; pages damaged behind a whole footer are told by the query that meets them, and by
+        `store.verify`.
         """
         root = locate(source, offline)
-        return cls(root, find_parts(root), find=lambda: find_parts(root))
+        release = None
+        if (root / NAME).exists() or (root / RANKINGS).exists():
+            release = Manifest.read(root)
+            for trouble in (*(misfit(root, file) for file in release.files), *strangers(root, release)):
+                if trouble:
+                    raise StoreError(trouble)
+        return cls(root, find_parts(root), release, find=lambda: find_parts(root))
 
     def close(self) -> None:
         """Free DuckDB's memory. Questions asked afterwards fail."""
-        self._connection.close()
+        self.connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -113,7 +129,7 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
 
         Raises StoreError with DuckDB's reason, and for a statement that would write.
         """
-        return self._connection.ask(query)
+        return self.connection.ask(query)
 
     def describe(self, name: str | None = None) -> pa.Table:
         """Type, unit and meaning of every column.
@@ -159,7 +175,7 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
         known = {"task": self.tasks(), "proxy": self.proxies()}
         rows = score_rows(table, proxy, [task] if task else tasks, known, self.arch_id)
         own = rows if self._own is None else pa.concat_tables([self._own, rows])
-        return type(self)(self.path, self._parts, own)
+        return type(self)(self.path, self._parts, self.release, own)
 
     def diff(self, old: "Benchmark") -> pa.Table:
         """What this benchmark says otherwise than an older one: rows added, removed, changed, the same.
@@ -167,7 +183,7 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
         One row a table, task and proxy, or protocol and recipe, or strategy and ranker. Rows are met by key,
         the latest run's of each; times and run_ids do not count.
         """
-        return difference.difference(self._query, old._query)
+        return difference.difference(self._query, old.connection.query)
 
     def moves(self, old: "Benchmark") -> pa.Table:
         """The proxies whose rank, as `rank()` gives it, is another one than in an older benchmark."""

@@ -43,17 +43,22 @@ Find: TypeAlias = Callable[[], dict[str, list[Path]]]
 class Connection:
     """The views of a benchmark's tables, for queries; rows are those of the parts given.
 
-    parts:  the part files of each table
-    scores: rows of table scores that no part holds, or None
-    find:   finds the parts that there are now, where some may be merged into others; None: these or none
+    parts:    the part files of each table
+    scores:   rows of table scores that no part holds, or None
+    find:     finds the parts that there are now, where some may be merged into others; None: these or none
+    rankings: file of rankings that were computed before, which becomes the view `rankings`, or None
 
     No file but the parts, and no network, can be reached through it. Raises StoreError for a damaged part.
     """
 
     def __init__(
-        self, parts: dict[str, list[Path]], scores: pa.Table | None = None, find: Find | None = None
+        self,
+        parts: dict[str, list[Path]],
+        scores: pa.Table | None = None,
+        find: Find | None = None,
+        rankings: Path | None = None,
     ) -> None:
-        self._scores, self._find = scores, find
+        self._scores, self._find, self._rankings = scores, find, rankings
         self._connect(parts)
 
     def _connect(self, parts: dict[str, list[Path]]) -> None:
@@ -62,9 +67,12 @@ class Connection:
         self._duckdb = duckdb.connect(":memory:", config=SETTINGS)
         try:
             self._duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
-            self._duckdb.execute(f"SET allowed_paths = [{_files(chain(*self._copies.values()))}]")
+            further = copies([self._rankings.absolute()] if self._rankings else [])
+            self._duckdb.execute(f"SET allowed_paths = [{_files(chain(further, *self._copies.values()))}]")
             self._duckdb.execute("SET enable_external_access = false")
             self._define_views(self._scores)
+            if further:
+                self._duckdb.execute(f"CREATE VIEW rankings AS FROM read_parquet([{_files(further)}])")
             self._duckdb.execute("SET lock_configuration = true")
         except duckdb.Error as error:
             raise self._trouble(error) from None

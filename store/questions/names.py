@@ -47,8 +47,9 @@ SOURCES = {
 class Known:
     """The names of an opened benchmark, and the checks of what a question asks for."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, ranked: dict[str, int] | None) -> None:
+        self.connection = connection
+        self._ranked = ranked  # draws and seed of the view `rankings`; None where there is none
         self._query = connection.query
         self._names: dict[str, list[str]] = {}
 

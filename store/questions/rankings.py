@@ -64,6 +64,10 @@ class Rankings(Known):
         selection = self._selection(
             task, protocol, recipe, space, split, proxies, scores_from, params, shared, band, seeds
         )
+        if self._ranked == {"draws": draws, "seed": seed} and given is None:
+            usual = ranking.Selection(selection.tasks, protocol, recipe, space)
+            if selection == usual:
+                return self._ranked_before(task, protocol, recipe, space)
         return ranking.rank(self._query, selection, checked_draws(draws), seed, given)
 
     def compare(
@@ -174,3 +178,11 @@ class Rankings(Known):
         """
         wanted = tuple(dict.fromkeys(positive("k", one) for one in ([k] if isinstance(k, int) else k)))
         return best.top(self._query, self._selection(task, **others), wanted)
+
+    def _ranked_before(
+        self, task: Names, protocol: str | None, recipe: str | None, space: str | None
+    ) -> pa.Table:
+        """What `rank` would compute, from the view `rankings`."""
+        order = "space, task, protocol, recipe, rank NULLS LAST, proxy"
+        chosen = {"task": task, "protocol": protocol, "recipe": recipe, "space": space}
+        return self._rows("FROM rankings", order, **chosen).cast(ranking.RANKING)

@@ -254,5 +254,5 @@ def test_a_relative_path_is_of_the_folder_it_was_opened_in(tmp_path, monkeypatch
 
 def test_a_version_nobody_published(tmp_path, monkeypatch):
     monkeypatch.setenv("VITZERO_HOME", str(tmp_path))
-    with pytest.raises(StoreError, match=r"^No release 1\.0\.0 in [^\n]*None has been published yet\.$"):
+    with pytest.raises(StoreError, match=r"^No public release 1\.0\.0\. No release has been published yet\. [^\n]*$"):
         Benchmark.open("1.0.0")
