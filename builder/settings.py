@@ -544,6 +544,8 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use, and a dry run of what has none."""
         _at_least(1, "", threads=self.threads)
+        if self.score.importer is not None and self.launcher is not None:
+            raise BuilderError("score.importer imports and computes nothing; leave the launcher out.")
         if self.dry_run and self.launcher is None and self.jobs != ["accuracy"]:
             raise BuilderError(
                 "dry_run=true measures job=accuracy alone; add job=accuracy. With a launcher it estimates "

@@ -60,8 +60,10 @@ def blocks(settings: Settings, run: Run) -> list[Block]:
     return found
 
 
-def wanted(settings: Settings, run: Run) -> Wanted:
-    """Return all that is wanted of the table, done or not."""
+def wanted(settings: Settings, run: Run) -> Wanted | None:
+    """Return all that is wanted of the table, done or not; None where scores are imported."""
+    if settings.score.importer is not None:
+        return None
     space, task = settings.space.name, settings.task.name
     keys: dict[str, list[Any]] = {
         "arch_id": plan.ids(run.root, space, settings.score.architectures),

