@@ -26,7 +26,6 @@ import spaces
 from builder import plan
 from builder.jobs import status
 from builder.plan import Wanted
-from builder.text import table
 from store import TABLES, write_part
 from store.compact import COMPACTABLE, compact
 from store.write import part_name
@@ -156,18 +155,15 @@ def main() -> None:
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(json.dumps({"seconds": time.perf_counter() - started, "bytes": used, "what": what}))
         return
-    lines = [["rows x 3", "step", "did", "seconds", "peak MiB"]]
+    print(f"{'rows x 3':>9}  {'step':<18}{'did':<12}{'seconds':>8}{'peak MiB':>10}")
     for rows in told.rows:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             write_tables(root, rows)
-            for name, step in (("plan", "plan"), ("status", "status"), ("compaction", "compaction")):
+            for place, step in enumerate(("plan", "status", "compaction", "plan", "status")):
                 seconds, peak, what = measured(step, root)
-                lines.append([f"{rows:,}", name, what, seconds, peak])
-            for name in ("plan", "status"):
-                seconds, peak, what = measured(name, root)
-                lines.append([f"{rows:,}", f"{name}, compacted", what, seconds, peak])
-    print(table(lines, texts=3))
+                name = f"{step}, compacted" if place > 2 else step
+                print(f"{rows:>9,}  {name:<18}{what:<12}{seconds:>8}{peak:>10}", flush=True)
 
 
 if __name__ == "__main__":
