@@ -136,7 +136,7 @@ TIMED: dict[str, Callable[[Path], str]] = {"plan": make_plan, "status": show_sta
 
 
 def measured(step: str, root: Path) -> tuple[str, float, float, float]:
-    """Run a step in a process of its own; return what it did, its seconds, those of processors, and its MiB."""
+    """Run a step in a process of its own; return what it did, seconds, CPU seconds, and MiB."""
     command = [sys.executable, "-m", "bench.plan", "--step", step, "--root", str(root)]
     said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return said["what"], said["seconds"], said["processor"], said["bytes"] / 2**20

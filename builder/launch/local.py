@@ -22,6 +22,7 @@ from builder.launch import stages
 from builder.launch.work import work
 from builder.plan import Block
 from builder.settings import Settings
+from store.write import HOST, part_name
 
 waits = True
 _Workers = dict[Connection, tuple[BaseProcess, int, Block]]
@@ -30,13 +31,16 @@ _Workers = dict[Connection, tuple[BaseProcess, int, Block]]
 def launch(settings: Settings, job: str, blocks: Sequence[Block], costs: Costs) -> None:
     """Have processes do blocks; one that dies is replaced, and its block is done once more.
 
+    Each machine takes them in an order of its own, so that the same command on several of them shares the work.
+
     Raises BuilderError for a worker's mistake, or for a block that two workers died of.
     """
     count = workers(settings)
     total = sum(map(len, blocks))
     with tqdm(total=total, desc=f"{job} {settings.task.name}, {count} workers", unit="arch") as bar:
         for stage in stages(blocks):
-            _launch(settings, stage, min(count, len(stage)), bar)
+            ordered = sorted(stage, key=lambda block: part_name(HOST, keys=[block.name]))
+            _launch(settings, ordered, min(count, len(stage)), bar)
 
 
 def _launch(settings: Settings, blocks: Sequence[Block], count: int, bar: tqdm) -> None:
