@@ -31,7 +31,7 @@ _Workers = dict[Connection, tuple[BaseProcess, int, Block]]
 def launch(settings: Settings, job: str, blocks: Sequence[Block], costs: Costs) -> None:
     """Have processes do blocks; one that dies is replaced, and its block is done once more.
 
-    Each machine takes them in an order of its own, so that the same command on several of them shares the work.
+    Each machine takes them in an order of its own, so that the same command on several shares the work.
 
     Raises BuilderError for a worker's mistake, or for a block that two workers died of.
     """
