@@ -254,5 +254,7 @@ def test_a_relative_path_is_of_the_folder_it_was_opened_in(tmp_path, monkeypatch
 
 def test_a_version_nobody_published(tmp_path, monkeypatch):
     monkeypatch.setenv("VITZERO_HOME", str(tmp_path))
-    with pytest.raises(StoreError, match=r"^No public release 1\.0\.0\. No release has been published yet\. [^\n]*$"):
+    with pytest.raises(
+        StoreError, match=r"^No public release 1\.0\.0\. No release has been published yet\. [^\n]*$"
+    ):
         Benchmark.open("1.0.0")
