@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from bench.own_benchmark import Ground, opened
+from bench import pictures
+from bench.own_benchmark import PICTURE, opened
 from builder.jobs.layers import curve_table, interval_line
 from store import StoreError
 
 
 def main() -> None:
     """Print the curve and the intervals that were chosen, and draw both."""
-    with opened(__doc__, pictured=True) as ground:
+    with opened(__doc__, picture=PICTURE) as ground:
         curve = ground.benchmark.layers(ground.task, space=ground.space)
         if not len(curve):
             raise StoreError(f"No layers of {ground.space} on {ground.task} here. Run job=layers first.")
@@ -25,15 +24,9 @@ def main() -> None:
         for row in intervals.to_pylist():
             if row["whole"] or row["spike"] or row["fitted"]:
                 print(interval_line(row))
-        if ground.picture:
-            draw(curve, intervals, ground)
-
-
-def draw(curve: Any, intervals: Any, ground: Ground) -> None:
-    """Draw the curve with its spread, and rho by interval beside it."""
-    from leaderboard import charts
-
-    charts.layer_curves(curve.to_pandas(), intervals.to_pandas()).save(str(ground.picture), ppi=144)
+        if ground.given.picture:
+            drawn = pictures.layers(curve.to_pandas(), intervals.to_pandas())
+            drawn.save(ground.given.picture, ppi=pictures.DENSITY)
 
 
 if __name__ == "__main__":

@@ -11,35 +11,37 @@ from pathlib import Path
 
 from store import Benchmark, StoreError
 
+PICTURE = "draw it there, .png or .svg"
+
 
 @dataclass(frozen=True)
 class Ground:
-    """One space and task of an opened benchmark; picture: where to draw, a .png or .svg, or nowhere."""
+    """One space and task of an opened benchmark, and what else the command line says."""
 
     benchmark: Benchmark
     space: str
     task: str
-    picture: Path | None
+    given: argparse.Namespace
 
 
 @contextmanager
-def opened(documentation: str | None, pictured: bool = False) -> Iterator[Ground]:
+def opened(documentation: str | None, **options: str) -> Iterator[Ground]:
     """Read the command line, open the benchmark; a mistake there or in the block is a line and status 2.
 
-    pictured: whether the script takes --picture
+    options: what else the script takes, by name, and its help; None where it is not given
     """
     parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("root", type=Path, help="folder of the benchmark")
     parser.add_argument("--space", help="if it has several")
     parser.add_argument("--task", help="if it has several")
-    if pictured:
-        parser.add_argument("--picture", type=Path, help="draw it there, .png or .svg")
+    for name, meaning in options.items():
+        parser.add_argument(f"--{name}", help=meaning)
     given = parser.parse_args()
     try:
         with Benchmark.open(given.root) as benchmark:
             space = _one("space", given.space, benchmark.spaces())
             task = _one("task", given.task, benchmark.tasks())
-            yield Ground(benchmark, space, task, given.picture if pictured else None)
+            yield Ground(benchmark, space, task, given)
     except StoreError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -164,4 +164,4 @@ def number(value: float | None) -> str:
     """Return a rho as tables print it, ".87", or a dash where there is none."""
     if value is None or np.isnan(value):
         return "-"
-    return f"{value:.2f}".replace("0.", ".", 1)
+    return f"{round(value, 2) + 0.0:.2f}".replace("0.", ".", 1)  # no -.00

@@ -10,7 +10,7 @@ that every row has.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from tqdm import tqdm
@@ -53,12 +53,15 @@ def main() -> None:
 def show(rows: Rows, tables: Mapping[str, Table]) -> None:
     """Print every row, its mean over all columns, and the one over those that no row lacks."""
     shared = ~np.isnan(list(rows.values())).any(axis=0)
-    heads = [*COLUMNS, f"mean of {len(shared)}", f"of {shared.sum()}"]
-    print(f"{'rho':<28}" + "".join(f"{head:>11}" for head in heads))
+    print(_line("rho", COLUMNS) + f"{f'mean of {len(shared)}':>12}{f'of {shared.sum()}':>7}")
     for title, row in rows.items():
-        means = (np.mean(row), np.mean(np.array(row)[shared]))
-        print(f"{title:<28}" + "".join(f"{number(float(rho)):>11}" for rho in (*row, *means)))
-    print(f"{'architectures':<28}" + "".join(f"{len(table):>11}" for table in tables.values()))
+        mean, of_shared = np.mean(row), np.mean(np.array(row)[shared])
+        print(_line(title, map(number, row)) + f"{number(float(mean)):>12}{number(float(of_shared)):>7}")
+    print(_line("architectures", map(len, tables.values())))
+
+
+def _line(title: str, cells: Iterable[object]) -> str:
+    return f"{title:<28}" + "".join(f"{cell:>9}" for cell in cells)
 
 
 def beside_the_best(tables: Mapping[str, Table], seed: int) -> str:

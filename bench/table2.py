@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.own_benchmark import Ground, opened
+from bench import pictures
+from bench.own_benchmark import PICTURE, Ground, opened
 from builder.jobs.search import Pair, gain
 from store import StoreError
 
@@ -34,7 +35,7 @@ Row = dict[str, Any]
 
 def main() -> None:
     """Print the paper's rows, ours, and how good the best so far is after some evaluations."""
-    with opened(__doc__, pictured=True) as ground:
+    with opened(__doc__, picture=PICTURE) as ground:
         searches = _searches(ground)
         known = ground.benchmark.sql(f"SELECT accuracy FROM ({_final(ground, searches[0])})")["accuracy"]
         progress = ground.benchmark.searches(ground.task, space=ground.space)
@@ -45,8 +46,10 @@ def main() -> None:
             print(f"{name:<24}{error:>9}{params:>10}{days:>10}")
         print(f"\nours: {ours(searches, known.to_numpy())}")
         print(f"\n{best_so_far(progress.to_pylist())}")
-        if ground.picture:
-            draw(progress, ground)
+        if ground.given.picture:
+            table = progress.to_pandas()
+            table["strategy"] = table["strategy"].str.partition("[")[0]
+            pictures.best_so_far(table).save(ground.given.picture, ppi=pictures.DENSITY)
 
 
 def ours(searches: list[Row], known: np.ndarray) -> str:
@@ -107,15 +110,6 @@ def paired(searches: list[Row]) -> dict[tuple[str, str], list[Pair]]:
         if row["strategy"] != "random" and random:
             found[row["ranker"], row["strategy"]].append((row, random))
     return found
-
-
-def draw(progress: Any, ground: Ground) -> None:
-    """Draw the best so far against evaluations."""
-    from leaderboard import charts
-
-    table = progress.to_pandas()
-    table["strategy"] = table["strategy"].str.partition("[")[0]
-    charts.best_so_far(table).save(str(ground.picture), ppi=144)
 
 
 def _searches(ground: Ground) -> list[Row]:

@@ -20,7 +20,7 @@ from leaderboard import combining
 from leaderboard.selection import Filters
 from store import TABLES, Benchmark
 from store.parts import part_files
-from store.releases import SAMPLE
+from store.release.locate import SAMPLE
 
 # Tasks of one recipe: several of one task are never mixed.
 TASKS = """
@@ -51,8 +51,9 @@ def stamp(root: Path) -> Stamp:
 
 
 def version() -> str:
-    """Which data this is: of a folder, a short name for its part files, the same wherever they lie."""
-    return _version(path(), stamp(path()))
+    """Which data this is: a release's version; of a folder a short name for its files, wherever it lies."""
+    release = benchmark().release
+    return release.version if release else _fingerprint(path(), stamp(path()))
 
 
 def ask(question: str, with_combiners: Filters | None = None, **arguments: Any) -> pd.DataFrame:
@@ -162,7 +163,7 @@ def _answered() -> deque[tuple[Any, ...]]:
 
 
 @st.cache_data(show_spinner=False, max_entries=2)
-def _version(root: Path, stamp: Stamp) -> str:
+def _fingerprint(root: Path, stamp: Stamp) -> str:
     parts = [part for table in TABLES for part in part_files(root / table)]
     listed = "\n".join(f"{part.relative_to(root)} {part.stat().st_size}" for part in parts)
     return hashlib.blake2b(listed.encode(), digest_size=4).hexdigest()

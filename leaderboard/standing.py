@@ -28,7 +28,8 @@ def standing(filters: Filters, draws: int = 0, combined: bool = False) -> pd.Dat
     found = described(reading.ask("overall", among, **chosen), reading.combiners_of(among) if among else ())
     if len(filters.tasks) == 1:
         return found
-    each = reading.ask("rank", among, **(chosen | {"given": None, "draws": 0}))
+    chosen = {name: value for name, value in chosen.items() if name not in ("given", "draws")}
+    each = reading.ask("rhos", among, **chosen)
     return found.join(each.pivot(index="proxy", columns="task", values="rho"), on="proxy")
 
 

@@ -15,8 +15,6 @@ STATISTICS = {
     "(percentile bootstrap).",
     "place": "From the best to the worst place a proxy may hold: proxies count as different where a paired "
     "bootstrap tells them apart, corrected for all pairs (Holm, 5 %); others are tied.",
-    "tau-b": "Kendall's rank correlation: agreeing less disagreeing pairs of architectures, corrected for "
-    "ties.",
     "rho given params": "The rank correlation that is left once the parameter count has explained what it "
     "can (partial rho): near 0, the proxy tells nothing beyond size.",
     "ceiling": "The rho that even a perfect proxy could reach, since training with another seed orders the "

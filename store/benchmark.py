@@ -35,6 +35,7 @@ ANSWERS = {
     "rank": ranking.RANKING,
     "compare": ranking.COMPARISON,
     "overall": means.OVERALL,
+    "rhos": means.RHOS,
     "by_seed": spread.SEEDS,
     "groups": grouping.GROUPS,
     "top": best.TOP,

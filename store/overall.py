@@ -9,11 +9,23 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from store import statistics
+from store.analysis import fewest, mean
 from store.errors import StoreError
 from store.groups import told_apart
-from store.rank import CELL, RANKING, Cell, Query, Selection, as_table, cells_of, meet, rank
+from store.rank import CELL, CONTROLS, RANKING, Cell, Query, Selection, as_table, cells_of, meet
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
+
+GIVEN_PARAMS = ("low_given_params", "high_given_params")
+
+COUNTS = """
+SELECT cell, proxy, count(*) - count(value) AS failed, count(DISTINCT place) AS scored,
+       median(seconds) FILTER (WHERE value IS NOT NULL) AS seconds
+FROM observed GROUP BY cell, proxy
+"""
+
+# RANKING without what takes long on a large benchmark: resamples and Kendall's tau.
+RHOS = pa.schema([field for field in RANKING if field.name not in ("tau_b", "low", "high", *GIVEN_PARAMS)])
 
 OVERALL = pa.schema(
     [
@@ -37,7 +49,6 @@ OVERALL = pa.schema(
         column("rho", REAL, "-1..1", "mean over the tasks of Spearman's rho; null if one has none", True),
         column("low", REAL, "-1..1", "lower end of the 95 % bootstrap interval of what is ranked by", True),
         column("high", REAL, "-1..1", "upper end of that interval", nullable=True),
-        column("tau_b", REAL, "-1..1", "mean over the tasks of Kendall's tau-b", nullable=True),
         column("rho_given_params", REAL, "-1..1", "mean over the tasks of the partial rho", nullable=True),
         column("tasks", WHOLE, "count", "tasks on which it has a rho"),
         column("of_tasks", WHOLE, "count", "tasks there are"),
@@ -51,9 +62,11 @@ OVERALL = pa.schema(
 def overall(query: Query, selection: Selection, draws: int, seed: int, given: str | None) -> pa.Table:
     """The ranking over the tasks chosen; see Benchmark.overall. Returns a table of schema OVERALL."""
     ranked_by = "rho_given_params" if given == "params" else "rho"
-    points = rank(query, selection, 0, seed).to_pylist()
+    truth, observed, _ = meet(query, selection)
+    cells = list(cells_of(truth, observed))
+    points = _points(query, observed, cells, selection)
     points.sort(key=lambda row: (str(row["space"]), row["protocol"]))
-    drawn = dict(_drawn(query, selection, draws, seed, given)) if draws else {}
+    drawn = dict(_drawn(cells, selection, draws, seed, given)) if draws else {}
     rows = []
     for cell, group in groupby(points, lambda row: {"space": row["space"], "protocol": row["protocol"]}):
         by_task = _by_task(list(group))
@@ -68,6 +81,54 @@ def overall(query: Query, selection: Selection, draws: int, seed: int, given: st
                 cell | {"proxy": proxy, "of_tasks": len(by_task)} | means[proxy] | beside.get(proxy, {})
             )
     return as_table(rows, OVERALL)
+
+
+def rhos(query: Query, selection: Selection) -> pa.Table:
+    """rho alone, of every cell and proxy; see Benchmark.rhos. Returns a table of schema RHOS."""
+    truth, observed, _ = meet(query, selection)
+    points = _points(query, observed, list(cells_of(truth, observed)), selection)
+    ordered: list[dict[str, Any]] = []
+    for _, cell in groupby(points, lambda row: row["cell"]):
+        rows = sorted(cell, key=lambda row: (-np.inf if row["rho"] is None else -row["rho"], row["proxy"]))
+        rows.sort(key=lambda row: row["rho"] is None)
+        known = np.array([row["rho"] for row in rows if row["rho"] is not None])
+        for row in rows:
+            row["rank"] = None if row["rho"] is None else 1 + int((known > row["rho"]).sum())
+        ordered += rows
+    return as_table(ordered, RHOS)
+
+
+def _points(
+    query: Query, observed: pa.Table, cells: list[Cell], selection: Selection
+) -> list[dict[str, Any]]:
+    """rho and the counts of every cell and proxy, without resamples."""
+    counts = {
+        (row["cell"], row["proxy"]): row for row in query(COUNTS, {}, {"observed": observed}).to_pylist()
+    }
+    rows = []
+    for number, cell in enumerate(cells):
+        for proxy in cell.names(selection):
+            scores = cell.scores[:, cell.series(proxy)].T
+            rho = mean(np.array([statistics.spearman(values, cell.accuracy) for values in scores]))
+            partial = mean(
+                np.array(
+                    [statistics.partial_spearman(values, cell.accuracy, cell.params) for values in scores]
+                )
+            )
+            counted = counts.get((number, proxy), {"failed": 0, "scored": 0, "seconds": None})
+            rows.append(
+                cell.about
+                | {"cell": number, "proxy": proxy, "control": proxy in CONTROLS, "seeds": len(scores)}
+                | {"rho": _or_none(rho), "n": fewest(np.isfinite(scores).sum(axis=1))}
+                | {"rho_given_params": None if proxy == "params" or np.isnan(rho) else _or_none(partial)}
+                | {"failed": counted["failed"], "seconds": counted["seconds"]}
+                | {"unscored": len(cell.accuracy) - counted["scored"]}
+            )
+    return rows
+
+
+def _or_none(number: float) -> float | None:
+    return None if np.isnan(number) else number
 
 
 def _by_task(points: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -88,7 +149,7 @@ def _mean(rows: list[dict[str, Any] | None]) -> dict[str, Any]:
     """What a proxy is over all tasks. A mean over those that happen to have a number would flatter it."""
     known = [row for row in rows if row is not None]
     found: dict[str, Any] = {"tasks": sum(row["rho"] is not None for row in known)}
-    for name in ("rho", "tau_b", "rho_given_params", "seconds"):
+    for name in ("rho", "rho_given_params", "seconds"):
         values = [row[name] for row in known if row[name] is not None]
         found[name] = float(np.mean(values)) if len(values) == len(rows) else None
     found |= {name: sum(row[name] for row in known) for name in ("failed", "unscored")}
@@ -97,14 +158,13 @@ def _mean(rows: list[dict[str, Any] | None]) -> dict[str, Any]:
 
 
 def _drawn(
-    query: Query, selection: Selection, draws: int, seed: int, given: str | None
+    cells: list[Cell], selection: Selection, draws: int, seed: int, given: str | None
 ) -> Iterator[tuple[tuple[Any, ...], Real]]:
     """What every proxy's rho is in resamples, (draws,), by space, protocol, task and proxy.
 
     The same resamples for all proxies of a task; for all tasks too, where they have the same architectures.
     """
-    truth, observed, _ = meet(query, selection)
-    for cell in cells_of(truth, observed):
+    for cell in cells:
         resampled = _resampled(cell, draws, seed, given)
         for proxy in cell.names(selection):
             about = tuple(cell.about[name] for name in ("space", "protocol", "task"))

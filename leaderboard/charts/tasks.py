@@ -9,7 +9,7 @@ from leaderboard import theme
 def heat(cells: pd.DataFrame, order: list[str], tasks: list[str]) -> alt.LayerChart:
     """rho of every proxy on every task, the number in each cell.
 
-    cells: columns proxy, task, rho, low, high, n; an empty cell has no row
+    cells: columns proxy, task, rho, n; an empty cell has no row
     order: the proxies from the top
     """
     shades = theme.shades()
@@ -23,7 +23,7 @@ def heat(cells: pd.DataFrame, order: list[str], tasks: list[str]) -> alt.LayerCh
         tooltip=[
             alt.Tooltip("proxy:N"),
             alt.Tooltip("task:N"),
-            *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("rho", "low", "high")),
+            alt.Tooltip("rho:Q", format=".3f"),
             alt.Tooltip("n:Q", format=","),
         ],
     )

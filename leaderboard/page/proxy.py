@@ -2,6 +2,7 @@
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from leaderboard import frame, reading, state
 from leaderboard.charts import proxy as charts
@@ -31,7 +32,8 @@ def show() -> None:
     name = choose(st.sidebar, ranked)
     about = definition(name)
     frame.heading(plain(name), about.summary or "A proxy that this version of the package does not define.")
-    facts(filters, name, about)
+    numbers = st.empty()
+    facts(numbers, reading.ask("overall", **filters.ranking, draws=0), name, about)
     left, right = st.columns([6, 5], gap="large")
     with left:
         draw_scatter(filters, ranked, name, 500)
@@ -39,6 +41,8 @@ def show() -> None:
         define(about)
     by_what(filters, name)
     failures(filters, name)
+    # The places take resampling all proxies; the page is there before.
+    facts(numbers, reading.ask("overall", **filters.ranking), name, about)
     shown = reading.points(filters, name)
     frame.offer(
         shown,
@@ -53,7 +57,7 @@ def ranked_proxies(ranking: pd.DataFrame) -> pd.DataFrame:
     return ranking[ranking["rho"].notna() & ranking["kind"].isin(("proxy", "control"))]
 
 
-def choose(where: st.delta_generator.DeltaGenerator, ranked: pd.DataFrame) -> str:
+def choose(where: DeltaGenerator, ranked: pd.DataFrame) -> str:
     """Choose a proxy; the best that is no control, if there is one, is what a reader came for."""
     first = ranked.sort_values(["control", "rank"])["proxy"].iloc[0]
     return state.select(where, "Proxy", "proxy", list(ranked["proxy"]), first)
@@ -102,15 +106,14 @@ def small_print(row: pd.Series, seed: int) -> str:
     )
 
 
-def facts(filters: Filters, name: str, about: Definition) -> None:
-    """The proxy in five numbers."""
-    found = reading.ask("overall", **filters.ranking)
+def facts(slot: DeltaGenerator, found: pd.DataFrame, name: str, about: Definition) -> None:
+    """The proxy in five numbers. found: rows of `Benchmark.overall`."""
     row = found.set_index("proxy").loc[name]
     between = None if pd.isna(row["low"]) else f"[{row['low']:.2f}, {row['high']:.2f}]"
     places = place(row["first_place"], row["last_place"]) or DASH
     beyond = DASH if pd.isna(row["rho_given_params"]) else f"{row['rho_given_params']:.2f}"
     price = DASH if pd.isna(row["seconds"]) else f"{row['seconds'] * 1000:,.1f}"
-    where = frame.numbers()
+    where = slot.container(horizontal=True, gap="large")
     frame.number(where, "rho", f"{row['rho']:.2f}", between, STATISTICS["interval"])
     frame.number(where, "place", places, f"of {found['rank'].notna().sum()}", STATISTICS["place"])
     frame.number(where, "rho given params", beyond, None, STATISTICS["rho given params"])

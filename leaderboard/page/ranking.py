@@ -19,10 +19,10 @@ from store.overall import OVERALL
 
 DRAWS = 1000  # redraws of the architectures for intervals and places
 COLUMNS = [
-    "place", "proxy", "kind", "rho", "low", "high", "tau_b", "rho_given_params", "n", "failed", "unscored",
+    "place", "proxy", "kind", "rho", "low", "high", "rho_given_params", "n", "failed", "unscored",
     "milliseconds", "principle", "needs",
 ]  # fmt: skip
-TITLES = {"tau_b": "tau-b", "rho_given_params": "rho given params", "milliseconds": "ms"}
+TITLES = {"rho_given_params": "rho given params", "milliseconds": "ms"}
 HELP = {
     "place": STATISTICS["place"],
     "kind": "A control is a baseline to beat; a combiner ranks by several proxies at once.",

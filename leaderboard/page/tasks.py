@@ -42,11 +42,11 @@ def show() -> None:
 def heat(filters: Filters) -> None:
     """rho of every proxy on every task, the best mean on top."""
     where = {"space": filters.space, "protocol": filters.protocol}
-    cells = reading.ask("rank", **where, draws=0).dropna(subset="rho")
+    cells = reading.ask("rhos", **where).dropna(subset="rho")
     repeated = cells.groupby("task")["recipe"].nunique().max() > 1
     if repeated:  # recipes are never mixed: each has its column
         cells["task"] = cells["task"] + " · " + cells["recipe"]
-        order = list(reading.ask("rank", **filters.meeting, draws=0)["proxy"])
+        order = list(reading.ask("rhos", **filters.meeting)["proxy"])
     else:
         order = list(reading.ask("overall", **where, draws=0)["proxy"])
     shown = [proxy for proxy in order if proxy in set(cells["proxy"])]
@@ -57,7 +57,7 @@ def heat(filters: Filters) -> None:
     )
     chart = charts.heat(cells, shown, sorted(cells["task"].unique()))
     st.altair_chart(chart, width="stretch", key="heat", alt="rho of every proxy on every task")
-    frame.offer(cells, f"tasks-{filters.space}-{filters.protocol}", "rank", where)
+    frame.offer(cells, f"tasks-{filters.space}-{filters.protocol}", "rhos", where)
 
 
 def noise(filters: Filters) -> None:

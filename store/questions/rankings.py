@@ -127,6 +127,16 @@ class Rankings(Known):
             raise unknown("given", str(given), ["params"])
         return means.overall(self._query, self._selection(task, **others), checked_draws(draws), seed, given)
 
+    def rhos(self, task: Names = None, **others: Unpack[Others]) -> pa.Table:
+        """How well each proxy orders the architectures, without what takes long: intervals and tau.
+
+        task, others: as in `rank()`
+
+        The rows of `rank()`, without its columns tau_b, low, high and those of the interval given params.
+        Raises StoreError for an unknown name.
+        """
+        return means.rhos(self._query, self._selection(task, **others))
+
     def by_seed(
         self, task: Names = None, draws: int = 1000, seed: int = 0, **others: Unpack[Others]
     ) -> pa.Table:

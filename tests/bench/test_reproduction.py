@@ -64,6 +64,7 @@ def test_table_3_says_what_to_run_and_then_prints_the_papers_rows_beside_ours(pr
     ) and "job=score proxies=table3 proxies.interval=" in err
     interval = err.partition("proxies.interval=")[2].split()[0]
     run_once(f"root={root}", *QUICK, "job=score", "proxies=table3", f"proxies.interval={interval}")
+    assert printed(table3, "--interval", interval)[1].count(f"interval {interval} as given") == 1
     status, out, _ = printed(table3)
     begun = {line[:25].strip() for line in out.splitlines()}
     assert status == 0 and begun >= {*table3.ROWS, *table3.CONTROLS} and "all three less none: " in out

@@ -9,7 +9,7 @@ import pytest
 
 import leaderboard
 from leaderboard.__main__ import main
-from store.releases import SAMPLE
+from store.release.locate import SAMPLE
 
 MODULES = [one.name for one in pkgutil.walk_packages(leaderboard.__path__, "leaderboard.")]
 

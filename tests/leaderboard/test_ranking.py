@@ -30,7 +30,7 @@ def test_the_table_is_the_ranking_of_store(benchmark: Path, visit: Open) -> None
     expected = expected[expected["rho"].notna()].reset_index(drop=True)
     assert shown["proxy"].iloc[0] == "zico"
     assert set(shown["proxy"]) == set(PLANTED)
-    for name in ("rho", "low", "high", "tau_b", "rho_given_params"):
+    for name in ("rho", "low", "high", "rho_given_params"):
         assert shown[name].tolist() == pytest.approx(expected[name].tolist(), abs=1e-12, nan_ok=True)
     assert (shown["milliseconds"] == expected["seconds"] * 1000).all()
     first = places.iloc[0]

@@ -110,7 +110,7 @@ def test_a_script_prints_the_papers_row_beside_ours(script, monkeypatch, capsys)
     printed = capsys.readouterr().out
     rows = {
         suite_zero: [".80 (.77)"],
-        table1: ["LIBRA, paper", "mean of 19      of 17", "macs alone", "cannot be told from it on"],
+        table1: ["LIBRA, paper", "mean of 19  of 17", "macs alone", "cannot be told from it on"],
         table4: ["LIBRA", ".87"],
     }
     assert all(row in printed for row in rows[script]) and "nan" not in printed
