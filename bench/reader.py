@@ -3,8 +3,8 @@
 python -m bench.reader [folder]
 
 The release is synthetic (2000 architectures, 6 tasks, 45 proxies, 5 seeds: 2.7 million scores), made once in
-the folder and kept there. Every line is measured in an interpreter of its own; memory is the largest the whole
-process had, as the kernel counts it.
+the folder and kept there. Every line is measured in an interpreter of its own; memory is the largest that the
+whole process had, as the kernel counts it.
 """
 
 import hashlib

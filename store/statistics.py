@@ -15,7 +15,7 @@ Real = NDArray[np.float64]
 
 FEWEST = 3  # rows below which a rank correlation says nothing
 ROUNDING = 1e-12  # differences of rho below it are not there
-BLOCK = 2**17  # weights held at once while resampling: 1 MB a working array, of which a core's cache holds some
+BLOCK = 2**17  # weights held at once while resampling: 1 MB a working array, as a core's cache holds
 
 
 def spearman(x: Real, y: Real) -> float:
@@ -277,8 +277,8 @@ class _Ties:
 class _Sample:
     """Resamples as weights (rows, draws), and the ranks of the truth in them.
 
-    The doubled centred rank of a group of equals is 2 c - g - n: c the weight up to its end, g its own, n that
-    of all. Over a sample these ranks have the sum 0 and the squares (n^3 - sum of g^3) / 3.
+    The doubled centred rank of a group of equals is 2 c - g - n: c the weight up to its end, g its own, n the
+    weight of all. Over a sample these ranks add up to 0, and their squares to (n^3 - sum of g^3) / 3.
     """
 
     def __init__(self, weights: Real, truth: _Ties) -> None:
