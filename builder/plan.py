@@ -7,14 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import pyarrow as pa
 
 from builder.errors import BuilderError
-from spaces import Architecture
+from spaces import Architecture, Space
 from store import TABLES, Benchmark
 from store.write import part_name, replacing
+
+if TYPE_CHECKING:
+    from builder.provenance import Run
 
 T = TypeVar("T")
 
@@ -101,6 +104,20 @@ def architectures(root: Path, space: str, first: int | None = None) -> list[Arch
         )
     found = [Architecture(space, genome) for genome in table["genome"].to_pylist()]
     return found[:first]
+
+
+def architecture_row(space: Space, architecture: Architecture, run: Run) -> dict[str, Any]:
+    """Return the row of an architecture that somebody else drew."""
+    return {
+        "arch_id": architecture.arch_id,
+        "space": space.name,
+        "genome": architecture.genome,
+        "params": space.params(architecture),
+        "macs": space.macs(architecture),
+        "sample_seed": None,
+        "sample_index": None,
+        "run_id": run.id,
+    }
 
 
 def ids(root: Path, space: str, first: int | None = None) -> list[str]:

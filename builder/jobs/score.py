@@ -14,9 +14,9 @@ from builder import plan
 from builder.costs import Costs
 from builder.plan import Block, Wanted, Work
 from builder.provenance import Run
-from builder.scoring import mini_batches, refuse_to_mix, score_rows
+from builder.published import scores as published
+from builder.scoring import mini_batches, refuse_to_mix, score_rows, task_of
 from builder.settings import Settings
-from builder.tasks import Task
 from store.write import part_name, write_part
 
 
@@ -26,6 +26,9 @@ def run(settings: Settings, run: Run) -> None:
     A network's initial weights and a proxy's own draws depend on (arch_id, task, seed) alone, the
     mini-batches on (task, seed): the same row comes out in whatever order, beside whatever other proxies.
     """
+    if settings.score.importer is not None:
+        published.run(settings, run)
+        return
     names, wanted, name = proxies.resolve(settings.proxies.names), settings.score, settings.task.name
     chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
     todo, work = blocks(settings, run), worker(settings, run)
@@ -57,8 +60,10 @@ def blocks(settings: Settings, run: Run) -> list[Block]:
     return found
 
 
-def wanted(settings: Settings, run: Run) -> Wanted:
-    """Return all that is wanted of the table, done or not."""
+def wanted(settings: Settings, run: Run) -> Wanted | None:
+    """Return all that is wanted of the table, done or not; None where scores are imported."""
+    if settings.score.importer is not None:
+        return None
     space, task = settings.space.name, settings.task.name
     keys: dict[str, list[Any]] = {
         "arch_id": plan.ids(run.root, space, settings.score.architectures),
@@ -71,12 +76,13 @@ def wanted(settings: Settings, run: Run) -> Wanted:
 
 def worker(settings: Settings, run: Run) -> Work:
     """Return what scores a block."""
-    task, wanted = Task(settings.task, run.cache), settings.score
-    needed = proxies.batches_needed(proxies.resolve(settings.proxies.names))
+    task, wanted = task_of(settings, run), settings.score
+    names = proxies.resolve(settings.proxies.names)
+    needed, noise = proxies.batches_needed(names), not proxies.look_at_images(names)
 
     @lru_cache(maxsize=1)
     def batches(seed: int) -> list[Any]:
-        return mini_batches(task, needed, wanted.batch_size, seed, run.device)
+        return mini_batches(task, needed, wanted.batch_size, seed, run.device, noise)
 
     def work(block: Block, done: Callable[[], object]) -> Counter[str]:
         rows: list[dict[str, Any]] = []

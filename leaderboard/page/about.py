@@ -43,7 +43,7 @@ def show() -> None:
         )
     with right:
         st.subheader("The data", anchor=False)
-        st.markdown(f"`{plain(reading.name())}`, data version `{plain(reading.version())}`")
+        st.markdown(f"**{plain(reading.name())}**, data version **{plain(reading.version())}**")
         st.dataframe(reading.sql(COUNTS), hide_index=True, key="counts", alt="Rows of each table")
         st.subheader("How to cite", anchor=False)
         st.code(CITE % reading.version(), language="bibtex", wrap_lines=True)

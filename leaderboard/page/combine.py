@@ -73,7 +73,7 @@ def judged(found: combining.Combined) -> None:
         below = "fitted on the others" if there else "there is no other task"
         frame.number(where, "rho on an unseen task", elsewhere, below)
         st.caption("Unseen architectures: mean over five random halvings; the chart below shows the first.")
-    st.caption(f"It reads: {', '.join(f'`{plain(proxy)}`' for proxy in found.proxies[:12])}.")
+    st.caption(f"It reads: {', '.join(f'**{plain(proxy)}**' for proxy in found.proxies[:12])}.")
 
 
 def against(found: combining.Combined) -> None:
@@ -86,7 +86,7 @@ def against(found: combining.Combined) -> None:
         )
         if pd.notna(row.low):
             lines.append(
-                f"- {verdict} `{plain(row.b)}`: {row.difference:+.2f} [{row.low:+.2f}, {row.high:+.2f}]"
+                f"- {verdict} **{plain(row.b)}**: {row.difference:+.2f} [{row.low:+.2f}, {row.high:+.2f}]"
             )
     st.markdown("\n".join(lines) or "Nothing to compare.")
 

@@ -37,21 +37,25 @@ PATIENCE = 30  # seconds
 
 
 @contextmanager
-def serving(benchmark: Path | None) -> Iterator[str]:
-    """The address of a leaderboard over a benchmark, or the built-in sample, started by its own command."""
-    with served(benchmark) as (address, _):
+def serving(benchmark: Path | None, home: Path | None = None) -> Iterator[str]:
+    """The address of a leaderboard over a benchmark, or the built-in sample, started by its own command.
+
+    home: the folder that the process takes for its user's
+    """
+    with served(benchmark, home) as (address, _):
         yield address
 
 
 @contextmanager
-def served(benchmark: Path | None, *more: str) -> Iterator[tuple[str, int]]:
+def served(benchmark: Path | None, home: Path | None = None) -> Iterator[tuple[str, int]]:
     """The same, with the process's number."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     chosen = [] if benchmark is None else ["--release", str(benchmark)]
-    command = [sys.executable, "-m", "leaderboard", *chosen, "--port", str(port), *more]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ)
+    command = [sys.executable, "-m", "leaderboard", *chosen, "--port", str(port)]
+    environment = os.environ | ({"HOME": str(home)} if home else {})
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
     try:
         _wait(server, f"http://127.0.0.1:{port}/_stcore/health")
         yield f"http://127.0.0.1:{port}", server.pid
@@ -86,14 +90,14 @@ def visit(page: Page, address: str) -> None:
     settle(page)
 
 
-def settle(page: Page) -> None:
-    """Wait until the page has run, and every chart in it is drawn."""
+def settle(page: Page, patience: float = PATIENCE) -> None:
+    """Wait until the page has run, and every chart in it is drawn; patience: seconds for each."""
     page.get_by_test_id("stMainBlockContainer").locator("h1, [data-testid=stAlert]").first.wait_for(
-        timeout=PATIENCE * 1000
+        timeout=patience * 1000
     )
-    page.locator("[data-test-script-state=notRunning]").wait_for(timeout=PATIENCE * 1000)
+    page.locator("[data-test-script-state=notRunning]").wait_for(timeout=patience * 1000)
     for chart in page.get_by_test_id("stVegaLiteChart").all():
-        chart.locator("svg, canvas").first.wait_for(timeout=PATIENCE * 1000)
+        chart.locator("svg, canvas").first.wait_for(timeout=patience * 1000)
 
 
 def take(page: Page, picture: Path) -> None:

@@ -25,9 +25,14 @@ PATIENCE = 20_000  # milliseconds
 
 
 @pytest.fixture(scope="module")
-def address(benchmark: Path) -> Iterator[str]:
-    with serving(benchmark) as found:
+def address(benchmark: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server, which must leave nothing behind: neither beside its data nor in its user's folder."""
+    home = tmp_path_factory.mktemp("home")
+    before = {path: path.stat().st_mtime_ns for path in benchmark.rglob("*")}
+    with serving(benchmark, home) as found:
         yield found
+    assert list(home.iterdir()) == []
+    assert {path: path.stat().st_mtime_ns for path in benchmark.rglob("*")} == before
 
 
 @pytest.fixture
