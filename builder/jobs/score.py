@@ -46,11 +46,11 @@ def run(settings: Settings, run: Run) -> None:
 
 def blocks(settings: Settings, run: Run) -> list[Block]:
     """Return what the table lacks, in blocks."""
-    names, task, wanted = proxies.resolve(settings.proxies.names), settings.task.name, settings.score
-    chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
-    size = wanted.block or Costs(settings, run.root).block_size("score", names)
+    names, task = proxies.resolve(settings.proxies.names), settings.task.name
+    chosen = plan.architectures(run.root, settings.space.name, settings.score.architectures)
+    size = settings.score.block or _asked(settings, run).noted(run.root).block
     found = []
-    for seed in wanted.seeds:
+    for seed in settings.score.seeds:
         refuse_to_mix(settings, run, seed)
         of_seed: dict[str, str | int] = {"task": task, "seed": seed}
         lacking = plan.lacking(run.root, "scores", chosen, of_seed, "proxy", names, settings.retry_failed)
@@ -62,16 +62,19 @@ def blocks(settings: Settings, run: Run) -> list[Block]:
 
 def wanted(settings: Settings, run: Run) -> Wanted | None:
     """Return all that is wanted of the table, done or not; None where scores are imported."""
-    if settings.score.importer is not None:
-        return None
-    space, task = settings.space.name, settings.task.name
+    return _asked(settings, run) if settings.score.importer is None else None
+
+
+def _asked(settings: Settings, run: Run) -> Wanted:
+    space, task, names = settings.space.name, settings.task.name, proxies.resolve(settings.proxies.names)
     keys: dict[str, list[Any]] = {
         "arch_id": plan.ids(run.root, space, settings.score.architectures),
         "task": [task],
-        "proxy": proxies.resolve(settings.proxies.names),
+        "proxy": names,
         "seed": list(settings.score.seeds),
     }
-    return Wanted("score", "scores", space, task, keys, by="proxy")
+    size = Costs(settings, run.root).block_size("score", names)
+    return Wanted("score", "scores", space, task, keys, by="proxy", block=size)
 
 
 def worker(settings: Settings, run: Run) -> Work:
