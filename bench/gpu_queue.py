@@ -30,7 +30,7 @@ from hydra.core.config_store import ConfigStore
 
 from bench.packing import new_files, pack, packed, unpack
 from bench.piece_check import Verdict, check
-from bench.pieces import KINDS, TASKS, Piece, checklist, pieces
+from bench.pieces import KINDS, SCORES, TASKS, Piece, checklist, pieces
 from builder.command import checked
 from builder.errors import BuilderError
 from builder.interruption import terminable
@@ -75,6 +75,7 @@ _REHEARSED_KINDS = {
     "supernet": ("accuracy.architectures=3",),
     "evaluate": (),
     "score": ("score.seeds=[0,1]", "score.batch_size=16", "score.block=1"),
+    "convolutional": ("score.batch_size=16", "score.block=1"),
     "scratch": ("accuracy.architectures=3", "accuracy.seeds=[0,1]"),
 }
 
@@ -152,7 +153,7 @@ def run(piece: Piece, options: argparse.Namespace) -> Verdict:
     _print_images(piece, options)
     overrides = told(piece, options)
     settings = composed(overrides)
-    if piece.kind in ("score", "scratch"):
+    if piece.kind in (*SCORES, "scratch"):
         unpack(_packs(piece, options), options.root)
     if options.dry_run:
         jobs = ("jobs=[sample]",), ("jobs=[accuracy]", "dry_run=true")
@@ -273,7 +274,7 @@ def _bring_home(
     if piece.kind == "supernet" or (piece.kind == "evaluate" and verdict.exit_code):
         return []
     root, space, task = options.root, settings.space.name, settings.task.name
-    if piece.kind == "score":
+    if piece.kind in SCORES:
         rows = sorted(root.glob(f"scores/{space}-{task}-seed*.parquet"))
     else:
         rows = sorted(root.glob(f"accuracies/{space}-{task}-{settings.protocol.name}-*.parquet"))

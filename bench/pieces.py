@@ -52,6 +52,23 @@ KINDS = {
         {"small": "7 to 24 calls of 9 minutes", "tiny": "6 to 20 calls of 9 minutes"},
         ("train",),
     ),
+    "convolutional": Kind(
+        (
+            "proxies=convolutional",
+            "jobs=[sample,score]",
+            "sample.n=1000",
+            "score.batch_size=64",
+            "score.block=8",
+        ),
+        "the proxies with published numbers on 1,000 convolutional networks",
+        "each call one archive of its new rows, in all about 1 MB",
+        {
+            "nasbench201": "2 to 4 calls of 9 minutes",
+            "nasbench101": "2 to 5 calls of 9 minutes",
+            "nasbench301": "3 to 6 calls of 9 minutes",
+        },
+        ("train",),
+    ),
     "scratch": Kind(
         ("experiment=release_scratch", "jobs=[sample,accuracy]"),
         "60 architectures trained alone with two seeds",
@@ -59,6 +76,14 @@ KINDS = {
         {"small": "12 to 20 calls of 9 minutes", "tiny": "5 to 8 calls of 9 minutes"},
     ),
 }
+
+
+CONVOLUTIONAL = {
+    "nasbench201": ("cifar10", "cifar100"),
+    "nasbench101": ("cifar10",),
+    "nasbench301": ("cifar10",),
+}
+SCORES = ("score", "convolutional")  # kinds whose rows are scores
 
 
 @dataclass(frozen=True)
@@ -118,8 +143,14 @@ def pieces() -> dict[str, Piece]:
     for short, space in SPACES.items():
         for task in TASKS:
             for name, kind in KINDS.items():
-                about = (kind.about, kind.calls[short])
-                found.append(Piece(f"{short}-{task}-{name}", (), (), *about, space, task, name))
+                if short in kind.calls:
+                    about = (kind.about, kind.calls[short])
+                    found.append(Piece(f"{short}-{task}-{name}", (), (), *about, space, task, name))
+    kind = KINDS["convolutional"]
+    for space, tasks in CONVOLUTIONAL.items():
+        for task in tasks:
+            about = (kind.about, kind.calls[space])
+            found.append(Piece(f"{space}-{task}-score", (), (), *about, space, task, "convolutional"))
     return {piece.name: piece for piece in found}
 
 
@@ -140,7 +171,7 @@ def checklist() -> str:
             back = kind.back
             sizes = "three files, 107 MB" if "test" in kind.splits else "the two of train, 89 MB"
             needed = f"images of {files} ({sizes})"
-            if piece.kind in ("score", "scratch"):
+            if piece.kind in (*SCORES, "scratch"):
                 needed += f"; tables/{piece.name}-*.tar that came back before"
             if piece.kind == "evaluate":
                 needed += "; the supernet, which is there"

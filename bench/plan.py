@@ -1,8 +1,8 @@
 """Time and memory of planning, status and compaction on synthetic tables: python -m bench.plan [rows ...]
 
-Each of three tables (accuracies, scores, layers) has about so many rows, in parts of sixteen architectures as
-workers write them. Every step runs in a process of its own: the plan of job=score with a twentieth of its
-rows missing, status, compaction, then plan and status of the compacted tables. Imports are not timed.
+Each of three tables (accuracies, scores, layers) has about so many rows, in parts of 800. Every step runs in
+a process of its own: the plan of job=score with a twentieth of its rows missing, status, compaction, then
+plan and status of the compacted tables. Imports are not timed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from store import TABLES, write_part
 from store.compact import COMPACTABLE, compact
 from store.write import part_name
 
-SPACE, TASK, PART = "autoformer-micro", "digits", 16
+SPACE, TASK = "autoformer-micro", "digits"
+# Architectures in a part: 800 rows of each table.
+PART = {"accuracies": 400, "scores": 16, "layers": 16}
 PROXIES = [f"proxy{index:02}" for index in range(50)]
 LAYERS = [f"layer{index:02}" for index in range(50)]
 SEEDS = [0, 1, 2, 3, 4]
@@ -46,7 +48,7 @@ COLUMNS = {
 def write_tables(root: Path, rows: int) -> None:
     """Write the tables, but a twentieth of the scores; the first architectures have all their rows."""
     space = spaces.get(SPACE)
-    drawn = space.sample(max(PART, rows // (len(PROXIES) * len(SEEDS))), seed=0)
+    drawn = space.sample(max(PART["scores"], rows // (len(PROXIES) * len(SEEDS))), seed=0)
     about = {"space": SPACE, "params": 1, "macs": 1, "sample_seed": 0, "run_id": "run"}
     named = [
         about | {"arch_id": one.arch_id, "genome": one.genome, "sample_index": index}
@@ -68,14 +70,13 @@ def write_tables(root: Path, rows: int) -> None:
     write_part(root, "runs", [run], "run")
     for name, architectures in (("accuracies", more), ("scores", ids), ("layers", ids)):
         kept = architectures[: len(architectures) * 19 // 20] if name == "scores" else architectures
-        blocks = [(seed, block) for seed in SEEDS for block in plan.blocks(kept, PART)]
+        blocks = [(seed, block) for seed in SEEDS for block in plan.blocks(kept, PART[name])]
         for seed, block in tqdm(blocks, desc=f"write {name}", unit="part", disable=None, leave=False):
             write_part(root, name, _rows(name, seed, block), part_name(SPACE, TASK, seed, keys=block))
     for name, job in (("scores", "score"), ("layers", "layers")):
-        keys = {"arch_id": ids, "task": [TASK], "seed": SEEDS} | (
-            {"proxy": PROXIES} if job == "score" else {}
-        )
-        Wanted(job, name, SPACE, TASK, keys, "proxy" if job == "score" else "seed").note(root)
+        by = {"proxy": PROXIES} if job == "score" else {}
+        keys = {"arch_id": ids, "task": [TASK], "seed": SEEDS, **by}
+        Wanted(job, name, SPACE, TASK, keys, by="proxy" if by else "seed").note(root)
 
 
 def _rows(name: str, seed: int, block: tuple[str, ...]) -> pa.Table:
@@ -118,7 +119,7 @@ def make_plan(root: Path) -> str:
     blocks = 0
     for seed in SEEDS:
         lacking = plan.lacking(root, "scores", chosen, {"task": TASK, "seed": seed}, "proxy", PROXIES)
-        blocks += len(list(plan.cut(chosen, lacking, PART)))
+        blocks += len(list(plan.cut(chosen, lacking, PART["scores"])))
     return f"{blocks} blocks"
 
 

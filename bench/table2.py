@@ -66,11 +66,11 @@ def ours(searches: list[Row], known: np.ndarray) -> str:
         f"{'ranker':<12}{'strategy':<24}{'seeds':>6}{'evals':>7}{'error %':>9}{'random':>9}  "
         f"{'gain, points':<24}{'params':>9}{'seconds':>9}",
     ]
-    for (ranker, strategy), pairs in paired(searches).items():
+    for (ranker, strategy, evaluations), pairs in paired(searches).items():
         _, _, mean, low, high = gain(pairs, DRAWS, 0)
         found, beside = zip(*pairs, strict=True)
         lines.append(
-            f"{ranker:<12}{strategy.partition('[')[0]:<24}{len(pairs):>6}{first['evaluations']:>7}"
+            f"{ranker:<12}{strategy.partition('[')[0]:<24}{len(pairs):>6}{evaluations:>7}"
             f"{_error(_mean(found, 'accuracy')):>9}{_error(_mean(beside, 'accuracy')):>9}  "
             f"{f'{100 * mean:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]':<24}"
             f"{_mean(found, 'params'):>9,.0f}{_mean(found, 'seconds'):>9.1f}"
@@ -97,18 +97,18 @@ def best_so_far(progress: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def paired(searches: list[Row]) -> dict[tuple[str, str], list[Pair]]:
-    """Return, by ranker and strategy, each search with the random one of its seed and evaluations."""
+def paired(searches: list[Row]) -> dict[tuple[str, str, int], list[Pair]]:
+    """Return, by ranker, strategy and evaluations, each search with the random one of its seed."""
     beside = {
         (row["ranker"], row["seed"], row["evaluations"]): row
         for row in searches
         if row["strategy"] == "random"
     }
-    found: dict[tuple[str, str], list[Pair]] = defaultdict(list)
+    found: dict[tuple[str, str, int], list[Pair]] = defaultdict(list)
     for row in searches:
         random = beside.get((row["ranker"], row["seed"], row["evaluations"]))
         if row["strategy"] != "random" and random:
-            found[row["ranker"], row["strategy"]].append((row, random))
+            found[row["ranker"], row["strategy"], row["evaluations"]].append((row, random))
     return found
 
 
@@ -117,7 +117,7 @@ def _searches(ground: Ground) -> list[Row]:
         f"""SELECT searches.*, params FROM searches
         LEFT JOIN (SELECT arch_id, params FROM architectures) USING (arch_id)
         WHERE searches.space = '{ground.space}' AND task = '{ground.task}' AND status = 'done'
-          AND accuracy IS NOT NULL ORDER BY accuracy DESC, ranker, strategy, seed"""
+          AND accuracy IS NOT NULL ORDER BY ranker, strategy, evaluations, seed"""
     ).to_pylist()
     if not found:
         raise StoreError(

@@ -6,6 +6,7 @@ Configuration is Hydra's, in `conf/`. Flags (`--help`, `--cfg job`, `--info defa
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 import re
 import sys
@@ -43,6 +44,7 @@ from builder.jobs import (
 from builder.provenance import Run
 from builder.settings import Settings, register
 from store import StoreError
+from store.location import is_refusal
 
 JOBS = {
     "sample": sample.run,
@@ -77,10 +79,11 @@ def main() -> None:
     try:
         if {"-m", "--multirun"} & set(flags):
             raise BuilderError("One command is one run. For several, give a list: score.seeds=[0,1,2].")
-        config = _compose(overrides if flags else sys.argv[1:])
+        configs = [_compose(chosen) for chosen in each(overrides if flags else sys.argv[1:])]
         if not flags:
             with terminable():
-                build(config)
+                for config in configs:
+                    build(config)
         else:
             with terminable():
                 hydra.main(version_base="1.3", config_path="pkg://conf", config_name="build")(build)()
@@ -89,11 +92,23 @@ def main() -> None:
     except Terminated:
         print("Terminated. The same command goes on from here.", file=sys.stderr)
         raise
-    except _USER_MISTAKES as error:
+    except Exception as error:
+        if not isinstance(error, _USER_MISTAKES) and not is_refusal(error):
+            raise
         if os.environ.get("VITZERO_DEBUG") == "1":
             traceback.print_exc()
         print(f"vitzero: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def each(overrides: list[str]) -> list[list[str]]:
+    """Return the overrides once for each choice of `task=a,b` and `space=c,d`, every one with every other."""
+    split = [
+        [f"{key}={one}" for one in value.split(",")] if key in ("task", "space") else [override]
+        for override in overrides
+        for key, _, value in [override.partition("=")]
+    ]
+    return [list(chosen) for chosen in itertools.product(*split)]
 
 
 def _compose(overrides: list[str]) -> DictConfig:

@@ -13,6 +13,7 @@ from typing import Any
 
 from builder.plan import Block, block_size, quoted
 from builder.settings import Settings
+from builder.text import clock
 from store import Benchmark
 
 Row = dict[str, Any]
@@ -126,10 +127,10 @@ def estimate(costs: Costs, blocks: Iterable[Block], workers: int | None) -> str:
     for seconds, block in found:
         stages[block.stage].append(seconds or 0.0)
     device = " and ".join(sorted(costs.devices))
-    said = f"about {sum(known) / 3600:.3g} hours of one worker on {device}"
+    said = f"about {clock(sum(known))} of one worker on {device}"
     if workers is not None:
         # Of a stage, at least its share and at least its longest block.
         wall = sum(max(sum(stage) / workers, *stage) for stage in stages.values())
-        said += f", {wall / 3600:.3g} hours by the clock of {workers}"
+        said += f", {clock(wall)} of {workers} side by side"
     unknown = len(found) - len(known)
     return said + (f"; not in it: {unknown} blocks like none before" if unknown else "")

@@ -21,7 +21,7 @@ from builder.sources import Source, reason
 VERSION = 2
 # What PIL and the datasets library raise for damaged images; SyntaxError is PIL's for a broken PNG,
 # NotImplementedError for a DDS of a kind that it does not know.
-_DAMAGED = (
+DAMAGED = (
     OSError,
     ValueError,
     SyntaxError,
@@ -51,7 +51,7 @@ def decode(
     for row, index in enumerate(indices):
         try:
             pixels[row] = _fit(source.image(index), side, task.channels)
-        except _DAMAGED as error:
+        except DAMAGED as error:
             # PIL's own have no number: one with it came from the disk or the network, and may pass.
             if isinstance(error, OSError) and error.errno is not None:
                 raise BuilderError(

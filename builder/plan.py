@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import pyarrow as pa
 
 from builder.errors import BuilderError
-from spaces import Architecture
+from spaces import Architecture, Space
 from store import TABLES, Benchmark
 from store.write import part_name, replacing
+
+if TYPE_CHECKING:
+    from builder.provenance import Run
 
 T = TypeVar("T")
 
@@ -55,6 +58,8 @@ class Wanted:
     table: the one it fills. space, task: of its rows.
     keys:  columns of the table to the values they are to have, each with each.
     by:    the column by which progress is told. label: what stands before its value.
+    block: architectures in a block. The first command settles it: to cut by what was learnt since would cut
+           anew what is queued already.
     """
 
     job: str
@@ -64,13 +69,23 @@ class Wanted:
     keys: dict[str, list[Any]]
     by: str
     label: str = ""
+    block: int = UNMEASURED
+
+    def _path(self, root: Path) -> Path:
+        content = json.dumps(asdict(replace(self, block=0)), sort_keys=True)
+        return root / "plans" / f"{part_name(self.job, self.space, self.task, keys=[content])}.json"
 
     def note(self, root: Path) -> None:
-        """Write it, under a name that says what it is about."""
-        content = json.dumps(asdict(self), sort_keys=True)
-        name = part_name(self.job, self.space, self.task, keys=[content])
-        with replacing(root / "plans" / f"{name}.json") as temporary:
-            temporary.write_text(content)
+        """Write it, under a name that says what it is about, unless it is there."""
+        path = self._path(root)
+        if not path.exists():
+            with replacing(path) as temporary:
+                temporary.write_text(json.dumps(asdict(self), sort_keys=True))
+
+    def noted(self, root: Path) -> Wanted:
+        """Return it as it was noted first, or as it is."""
+        path = self._path(root)
+        return Wanted(**json.loads(path.read_text())) if path.exists() else self
 
     @staticmethod
     def all_of(root: Path) -> list[Wanted]:
@@ -101,6 +116,20 @@ def architectures(root: Path, space: str, first: int | None = None) -> list[Arch
         )
     found = [Architecture(space, genome) for genome in table["genome"].to_pylist()]
     return found[:first]
+
+
+def architecture_row(space: Space, architecture: Architecture, run: Run) -> dict[str, Any]:
+    """Return the row of an architecture that somebody else drew."""
+    return {
+        "arch_id": architecture.arch_id,
+        "space": space.name,
+        "genome": architecture.genome,
+        "params": space.params(architecture),
+        "macs": space.macs(architecture),
+        "sample_seed": None,
+        "sample_index": None,
+        "run_id": run.id,
+    }
 
 
 def ids(root: Path, space: str, first: int | None = None) -> list[str]:

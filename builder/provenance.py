@@ -74,6 +74,7 @@ class Run:
             config["block"] = {"name": block.name, "seed": block.seed, "architectures": ids}
         self.root = location(settings.root)
         self.device = device
+        self._whole = block is None
         self.cost = Cost()
         # A lock once two threads write; without one a run can be sent to another process.
         self._writing: AbstractContextManager[Any] = contextlib.nullcontext()
@@ -94,9 +95,11 @@ class Run:
     def __enter__(self) -> Run:
         """Write the row of a run that has begun; one that goes on keeps its first start and what it spent.
 
-        What killed runs of this machine left half written is removed.
+        What killed runs of this machine left half written is removed, but not once a block: it takes a look
+        at every file.
         """
-        clean_temporary(self.root)
+        if self._whole:
+            clean_temporary(self.root)
         before = self._before()
         self._started = before.pop("started", None) or self._now()
         self.cost = Cost(before.get("images") or 0, before.get("seconds") or 0.0, before.get("peak_bytes"))

@@ -15,17 +15,29 @@ from builder.plan import quoted
 from builder.provenance import Run, deciding
 from builder.seeds import derive_seed
 from builder.settings import ScoreSettings, Settings
+from builder.taskonomy import Taskonomy
 from builder.tasks import Task
 from spaces import Architecture
 from store import Benchmark
 
+Batch = tuple[Tensor, Tensor | None]
+
+
+def task_of(settings: Settings, run: Run) -> Task:
+    """Return the task that networks are to be scored on."""
+    kind = Task if settings.task.domain is None else Taskonomy
+    return kind(settings.task, run.cache)
+
 
 def mini_batches(
-    task: Task, count: int, batch_size: int, seed: int, device: torch.device
-) -> list[tuple[Tensor, Tensor]]:
-    """Return mini-batches on a device, which depend on (task, seed) alone. Arguments as `Task.batches`."""
-    found = task.batches(count, batch_size, seed)
-    return [(images.to(device), labels.to(device)) for images, labels in found]
+    task: Task, count: int, batch_size: int, seed: int, device: torch.device, noise: bool = False
+) -> list[Batch]:
+    """Return mini-batches on a device, which depend on (task, seed) alone. Arguments as `Task.batches`.
+
+    noise: of N(0, 1) pixels without labels, where none of the proxies looks at an image.
+    """
+    found = (task.noise if noise else task.batches)(count, batch_size, seed)
+    return [(images.to(device), None if labels is None else labels.to(device)) for images, labels in found]
 
 
 def network_seed(architecture: Architecture, task: Task, seed: int) -> int:

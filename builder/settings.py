@@ -12,6 +12,7 @@ from builder.errors import BuilderError
 from builder.training.augment import Augmentation
 
 PRECISIONS = ("float32", "bfloat16")
+TARGETS = ("classes", "probabilities", "values", "permutation", "segments", "image")
 
 
 def _at_least(least: float, section: str, **values: float | None) -> None:
@@ -89,6 +90,9 @@ class TaskSettings:
                                the newest, whose hash is then printed.
     hub_files:                 a pattern of its Parquet files with {split} in it, where they lie beside others
                                that are no part of the task.
+    target:                    what a network is to say: classes, probabilities of classes, values,
+                               the permutation of a puzzle, segments (a class a pixel) or an image.
+    domain:                    what Taskonomy calls the target; its images lie in a local folder.
     """
 
     name: str
@@ -114,9 +118,13 @@ class TaskSettings:
     test_fraction: float = 0.0
     flip: bool = True
     spherical: SphericalSettings | None = None
+    target: str = "classes"
+    domain: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""
+        if self.target not in TARGETS:
+            raise BuilderError(f"task.target is '{self.target}', expected one of {', '.join(TARGETS)}.")
         _at_least(1, "task.", classes=self.classes, image_size=self.image_size, patch_size=self.patch_size)
         _at_least(0, "task.", validation_fraction=self.validation_fraction, test_fraction=self.test_fraction)
         if self.channels not in (1, 3):
@@ -269,12 +277,17 @@ class ProxySettings:
 
 @dataclass
 class SampleSettings:
-    """How many architectures, drawn with which seed, within which numbers of parameters."""
+    """How many architectures, drawn with which seed, within which numbers of parameters.
+
+    importer: draw among the networks that a source scored; path: local copy of its file, or a folder.
+    """
 
     n: int
     seed: int
     params_low: float | None = None
     params_high: float | None = None
+    importer: str | None = None
+    path: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""
@@ -313,6 +326,7 @@ class ScoreSettings:
     """Seeds, mini-batch, how many architectures (null: all), how many a part file holds (null: ten minutes).
 
     memory_gib: bound on what a forward pass keeps for the backward passes; null: none.
+    importer:   a source of published scores to import, and nothing is computed; path: local file, or folder.
     """
 
     seeds: list[int]
@@ -320,6 +334,8 @@ class ScoreSettings:
     architectures: int | None
     block: int | None
     memory_gib: float | None
+    importer: str | None = None
+    path: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use."""
@@ -528,6 +544,8 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse numbers that no run can use, and a dry run of what has none."""
         _at_least(1, "", threads=self.threads)
+        if self.score.importer is not None and self.launcher is not None:
+            raise BuilderError("score.importer imports and computes nothing; leave the launcher out.")
         if self.dry_run and self.launcher is None and self.jobs != ["accuracy"]:
             raise BuilderError(
                 "dry_run=true measures job=accuracy alone; add job=accuracy. With a launcher it estimates "

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL
@@ -55,10 +56,11 @@ class Task:
         self._decoded: dict[str, Decoded] = {}
 
     @property
-    def shape(self) -> dict[str, int]:
-        """The shape of a network for this task, as `Space.build` takes it."""
+    def shape(self) -> dict[str, Any]:
+        """The shape of a network for this task, as `Space.build` takes it; a target unless it is classes."""
         names = ("image_size", "patch_size", "channels", "classes")
-        return {name: getattr(self.settings, name) for name in names}
+        shape = {name: getattr(self.settings, name) for name in names}
+        return shape if self.settings.target == "classes" else shape | {"target": self.settings.target}
 
     def labels(self, split: str) -> Tensor:
         """Return the labels of a split, (images,) int64; raises BuilderError when it has no images."""
@@ -124,10 +126,20 @@ class Task:
                 f"Task '{self.name}' has {len(labels)} training images, but {count} batches of {batch_size} "
                 f"need {wanted}. Lower score.batch_size."
             )
-        order = torch.randperm(len(labels), generator=generator("batches", self.name, seed))
+        order = torch.randperm(len(labels), generator=self.draws(seed))
         chosen, images = self._first("train", order, wanted)
         images = self.normalise(images)
         return list(zip(images.split(batch_size), labels[chosen].split(batch_size), strict=True))
+
+    def draws(self, seed: int) -> torch.Generator:
+        """Return the generator that mini-batches are drawn with."""
+        return generator("batches", self.name, seed)
+
+    def noise(self, count: int, batch_size: int, seed: int) -> list[tuple[Tensor, None]]:
+        """Draw mini-batches of N(0, 1) pixels, for proxies that look at no image. Arguments as `batches`."""
+        shown = self.settings
+        shape = (batch_size, shown.channels, shown.image_size, shown.image_size)
+        return [(torch.randn(shape, generator=self.draws(seed)), None) for _ in range(count)]
 
     def refuse_missing_classes(self) -> None:
         """Raise BuilderError when a class has no image to train on: its accuracy would mean nothing."""
@@ -247,6 +259,10 @@ class Task:
         return _carve(self._source(settings.splits.train).labels, fractions, order)
 
     def _source(self, name: str) -> Source:
+        if self.settings.domain is not None:
+            raise BuilderError(
+                f"Task '{self.name}': networks are scored on Taskonomy's images here, not trained or tested."
+            )
         if name not in self._sources:
             self._sources[name] = open_source(self.settings, name)
         return self._sources[name]

@@ -253,15 +253,6 @@ class AutoFormer(Space):
             {"depth": len(mlp_ratio), "embed_dim": embed_dim, "mlp_ratio": mlp_ratio, "num_heads": num_heads}
         )
 
-    def _values(self, architecture: Architecture) -> dict[str, Any]:
-        if architecture.space != self.name:
-            raise SpaceError(
-                f"Architecture {architecture.arch_id} is of {architecture.space}, not of {self.name}."
-            )
-        if self.architecture(architecture.values) != architecture:
-            raise SpaceError(f"Genome {architecture.genome} is not in {self.name}'s one written form.")
-        return architecture.values
-
     def fit(self, architecture: Architecture) -> None:
         """Raise SpaceError, naming field and value, unless the architecture fits into the supernet."""
         values = self._values(architecture)
@@ -287,6 +278,8 @@ class AutoFormer(Space):
         ]
 
     def _shape(self, shape: Mapping[str, int]) -> Shape:
+        if "target" in shape:
+            raise SpaceError(f"{self.name} makes classes, not '{shape['target']}'.")
         return Shape(**{**vars(self.default_shape), **shape})
 
 

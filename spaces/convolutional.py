@@ -148,15 +148,6 @@ class ConvolutionalSpace(Space):
             raise unknown("target", found.target, self.targets)
         return found
 
-    def _values(self, architecture: Architecture) -> dict[str, Any]:
-        if architecture.space != self.name:
-            raise SpaceError(
-                f"Architecture {architecture.arch_id} is of {architecture.space}, not of {self.name}."
-            )
-        if self.architecture(architecture.values) != architecture:
-            raise SpaceError(f"Genome {architecture.genome} is not in {self.name}'s one written form.")
-        return architecture.values
-
     def _one_text(self, values: Mapping[str, Any], field: str) -> str:
         """Return the text that is the whole genome."""
         if list(values) != [field] or not isinstance(values[field], str):

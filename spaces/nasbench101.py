@@ -320,4 +320,5 @@ def _operation(name: str, width: int) -> nn.Module:
     return ConvBNReLU(width, width, _KERNELS[name])
 
 
-register(NASBench101(name="nasbench101"))
+SPACE = NASBench101(name="nasbench101")
+register(SPACE)

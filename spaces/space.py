@@ -76,6 +76,16 @@ class Space(ABC):
         """Build the supernet whose slices are the architectures; SpaceError for a space that has none."""
         raise SpaceError(f"Space {self.name} has no supernet. Take protocol=scratch.")
 
+    def _values(self, architecture: Architecture) -> dict[str, Any]:
+        """Return the genome's values; SpaceError unless it is this space's, in its one written form."""
+        if architecture.space != self.name:
+            raise SpaceError(
+                f"Architecture {architecture.arch_id} is of {architecture.space}, not of {self.name}."
+            )
+        if self.architecture(architecture.values) != architecture:
+            raise SpaceError(f"Genome {architecture.genome} is not in {self.name}'s one written form.")
+        return architecture.values
+
     def sample(self, n: int, seed: int, params: tuple[float, float] | None = None) -> list[Architecture]:
         """Draw n different architectures.
 

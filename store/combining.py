@@ -31,7 +31,7 @@ def for_combiners(query: Query, selection: Selection) -> Columns:
     (cell,) = cells
     names = [name for name in cell.names(selection) if len(cell.series(name))]
     if not names:
-        raise StoreError("for_combiners: no architecture has both an accuracy and a score. Run job=score.")
+        raise StoreError("for_combiners: no architecture has both an accuracy and a score.")
     # A proxy that failed with one seed has failed: a mean of the others would be another quantity.
     scores = {name: cell.scores[:, cell.series(name)].mean(axis=1) for name in names}
     return {"scores": scores, "accuracies": cell.accuracy, "params": cell.params}

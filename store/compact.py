@@ -50,7 +50,7 @@ def compact(root: Path, name: str) -> tuple[int, int]:
 def remove(root: Path, name: str, where: str) -> int:
     """Take rows out of a table; return how many.
 
-    where: SQL condition on the table's columns.
+    where: SQL condition on the table's own columns.
 
     The other rows of a part are written to a part of their own before it goes.
     """
@@ -59,7 +59,7 @@ def remove(root: Path, name: str, where: str) -> int:
         counted = benchmark.sql(f"SELECT part, count(*) AS n FROM parts.{name} WHERE {where} GROUP BY part")
     concerned = set(counted["part"].to_pylist())
     for path in find_parts(root)[name]:
-        if str(path) not in concerned:
+        if str(path.absolute()) not in concerned:
             continue
         with Benchmark(root, _alone(name, [path])) as benchmark:
             rest = benchmark.sql(f"SELECT * EXCLUDE part FROM parts.{name} WHERE ({where}) IS NOT true")
@@ -75,7 +75,7 @@ def _ended(root: Path, parts: dict[str, list[Path]]) -> list[Path]:
     with Benchmark(root, _alone("runs", parts["runs"])) as benchmark:
         found = benchmark.sql("SELECT DISTINCT part FROM parts.runs WHERE status = 'running'")
     working = set(found["part"].to_pylist())
-    return [path for path in parts["runs"] if str(path) not in working]
+    return [path for path in parts["runs"] if str(path.absolute()) not in working]
 
 
 def _state(path: Path) -> tuple[int, float]:

@@ -31,6 +31,11 @@ def location(root: str | Path) -> Path:
         raise StoreError(f"{root} cannot be opened ({error}). {cure}") from None
 
 
+def is_refusal(error: Exception) -> bool:
+    """Return whether an error is an object store's own, as for credentials that are missing or wrong."""
+    return type(error).__module__.partition(".")[0] in ("botocore", "aiobotocore", "gcsfs", "huggingface_hub")
+
+
 def is_remote(path: object) -> bool:
     """Return whether a path is one of an object store."""
     return not isinstance(path, str | Path)

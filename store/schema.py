@@ -124,7 +124,8 @@ ACCURACIES = _table(
             "accuracy",
             REAL,
             "fraction",
-            "images classified rightly, top 1; null when status is not ok",
+            "images classified rightly, top 1, or of another target its metric, higher is better: of a "
+            "regression minus its loss; null when status is not ok",
             nullable=True,
         ),
         column(

@@ -21,11 +21,21 @@ from store.errors import StoreError
 from store.location import is_remote, location
 from store.schema import Table
 
+
+def _container() -> str:
+    """What tells containers of one host apart that have processes of their own."""
+    try:
+        return "-" + re.sub(r"\D", "", os.readlink("/proc/self/ns/pid"))  # noqa: PTH115
+    except OSError:
+        return ""
+
+
 # Rows of a table: dicts by column name, or an Arrow table.
 Rows: TypeAlias = "Sequence[Mapping[str, Any]] | pa.Table"
 
-# Dots separate host and process from the rest of a temporary name, so the host may hold none.
-HOST = socket.gethostname().replace(".", "_")
+# Where process ids mean something: a host, and in it a container. Dots separate this from the rest of a
+# temporary name, so it holds none.
+HOST = f"{socket.gethostname().replace('.', '_')}{_container()}"
 
 # What Arrow raises for a value that does not fit the type of its column.
 MISFITS = (pa.ArrowException, TypeError, ValueError, OverflowError)

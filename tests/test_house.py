@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_module
-from hydra.core.config_store import ConfigStore
 
-from builder.settings import Settings
+from builder.settings import register
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = {"builder", "proxies", "spaces", "store", "leaderboard", "conf"}
@@ -64,18 +63,18 @@ def choices(group):
     ("group", "name"),
     [
         (group, name)
-        for group in ("job", "space", "task", "protocol", "proxies", "experiment")
+        for group in ("job", "space", "task", "protocol", "proxies", "launcher", "experiment")
         for name in choices(group)
     ],
 )
 def test_every_configuration_composes(group, name):
-    ConfigStore.instance().store("settings", Settings)
+    register()
     with initialize_config_module("conf", version_base="1.3"):
         compose("build", overrides=[f"{group}={name}"])
 
 
 def test_every_task_is_pinned_and_says_whose_it_is():
-    ConfigStore.instance().store("settings", Settings)
+    register()
     for name in choices("task"):
         with initialize_config_module("conf", version_base="1.3"):
             task = compose("build", overrides=[f"task={name}"]).task

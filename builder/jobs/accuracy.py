@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from builder import plan
 from builder.errors import BuilderError
 from builder.plan import Block, Wanted, Work
 from builder.protocols import alone, estimate, finetune, published, scratch, supernet
-from builder.protocols.rows import EVALUATED, Ledger
+from builder.protocols.rows import of_accuracies
 from builder.provenance import Run
 from builder.settings import Settings
 
@@ -49,20 +46,9 @@ def blocks(settings: Settings, run: Run) -> list[Block]:
 
 def wanted(settings: Settings, run: Run) -> Wanted | None:
     """Return all that is wanted of the table, done or not; None of a protocol that only reads a table."""
-    name = settings.protocol.name
-    if name == "published":
+    if settings.protocol.name == "published":
         return None
-    space, task, ledger = settings.space.name, settings.task.name, Ledger(settings, run, 0)
-    keys: dict[str, list[Any]] = {
-        "arch_id": plan.ids(run.root, space, settings.accuracy.architectures),
-        "task": [task],
-        "protocol": [name],
-        "recipe": [ledger.recipe],
-        "seed": list(settings.accuracy.seeds),
-        "split": list(EVALUATED),
-        "epoch": [ledger.epochs],
-    }
-    return Wanted("accuracy", "accuracies", space, task, keys, "seed", f"{name} {ledger.recipe} seed")
+    return of_accuracies(settings, run)
 
 
 def worker(settings: Settings, run: Run) -> Work:

@@ -15,7 +15,7 @@ from builder import plan
 from builder.errors import BuilderError
 from builder.plan import Block, Wanted, Work
 from builder.provenance import Run
-from builder.scoring import mini_batches, network_seed, refuse_to_mix, untrained
+from builder.scoring import mini_batches, network_seed, refuse_to_mix, task_of, untrained
 from builder.settings import Settings
 from builder.tasks import Task
 from proxies.probe import Outcome, Probe, attempt, depth_percentile
@@ -76,7 +76,7 @@ def wanted(settings: Settings, run: Run) -> Wanted:
 
 def worker(settings: Settings, run: Run) -> Work:
     """Return what measures a block."""
-    task, wanted = Task(settings.task, run.cache), settings.score
+    task, wanted = task_of(settings, run), settings.score
 
     @lru_cache(maxsize=1)
     def batches(seed: int) -> list[Any]:

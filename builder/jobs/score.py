@@ -14,9 +14,9 @@ from builder import plan
 from builder.costs import Costs
 from builder.plan import Block, Wanted, Work
 from builder.provenance import Run
-from builder.scoring import mini_batches, refuse_to_mix, score_rows
+from builder.published import scores as published
+from builder.scoring import mini_batches, refuse_to_mix, score_rows, task_of
 from builder.settings import Settings
-from builder.tasks import Task
 from store.write import part_name, write_part
 
 
@@ -26,6 +26,9 @@ def run(settings: Settings, run: Run) -> None:
     A network's initial weights and a proxy's own draws depend on (arch_id, task, seed) alone, the
     mini-batches on (task, seed): the same row comes out in whatever order, beside whatever other proxies.
     """
+    if settings.score.importer is not None:
+        published.run(settings, run)
+        return
     names, wanted, name = proxies.resolve(settings.proxies.names), settings.score, settings.task.name
     chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
     todo, work = blocks(settings, run), worker(settings, run)
@@ -43,11 +46,11 @@ def run(settings: Settings, run: Run) -> None:
 
 def blocks(settings: Settings, run: Run) -> list[Block]:
     """Return what the table lacks, in blocks."""
-    names, task, wanted = proxies.resolve(settings.proxies.names), settings.task.name, settings.score
-    chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
-    size = wanted.block or Costs(settings, run.root).block_size("score", names)
+    names, task = proxies.resolve(settings.proxies.names), settings.task.name
+    chosen = plan.architectures(run.root, settings.space.name, settings.score.architectures)
+    size = settings.score.block or _asked(settings, run).noted(run.root).block
     found = []
-    for seed in wanted.seeds:
+    for seed in settings.score.seeds:
         refuse_to_mix(settings, run, seed)
         of_seed: dict[str, str | int] = {"task": task, "seed": seed}
         lacking = plan.lacking(run.root, "scores", chosen, of_seed, "proxy", names, settings.retry_failed)
@@ -57,26 +60,32 @@ def blocks(settings: Settings, run: Run) -> list[Block]:
     return found
 
 
-def wanted(settings: Settings, run: Run) -> Wanted:
-    """Return all that is wanted of the table, done or not."""
-    space, task = settings.space.name, settings.task.name
+def wanted(settings: Settings, run: Run) -> Wanted | None:
+    """Return all that is wanted of the table, done or not; None where scores are imported."""
+    return _asked(settings, run) if settings.score.importer is None else None
+
+
+def _asked(settings: Settings, run: Run) -> Wanted:
+    space, task, names = settings.space.name, settings.task.name, proxies.resolve(settings.proxies.names)
     keys: dict[str, list[Any]] = {
         "arch_id": plan.ids(run.root, space, settings.score.architectures),
         "task": [task],
-        "proxy": proxies.resolve(settings.proxies.names),
+        "proxy": names,
         "seed": list(settings.score.seeds),
     }
-    return Wanted("score", "scores", space, task, keys, by="proxy")
+    size = Costs(settings, run.root).block_size("score", names)
+    return Wanted("score", "scores", space, task, keys, by="proxy", block=size)
 
 
 def worker(settings: Settings, run: Run) -> Work:
     """Return what scores a block."""
-    task, wanted = Task(settings.task, run.cache), settings.score
-    needed = proxies.batches_needed(proxies.resolve(settings.proxies.names))
+    task, wanted = task_of(settings, run), settings.score
+    names = proxies.resolve(settings.proxies.names)
+    needed, noise = proxies.batches_needed(names), not proxies.look_at_images(names)
 
     @lru_cache(maxsize=1)
     def batches(seed: int) -> list[Any]:
-        return mini_batches(task, needed, wanted.batch_size, seed, run.device)
+        return mini_batches(task, needed, wanted.batch_size, seed, run.device, noise)
 
     def work(block: Block, done: Callable[[], object]) -> Counter[str]:
         rows: list[dict[str, Any]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -46,21 +47,20 @@ def _launch(settings: Settings, blocks: Sequence[Block], count: int, bar: tqdm) 
             while waiting and places:
                 place = places.pop()
                 connection, process = _start(settings, place, count)
-                working[connection] = process, place, waiting.popleft()
-                connection.send(working[connection][2])
+                working[connection] = process, place, _give(connection, waiting.popleft())
             ready = wait(list(working))
             for connection in [c for c in working if c in ready]:
                 process, place, block = working[connection]
                 try:
                     said = connection.recv()
-                except EOFError:
+                except (EOFError, ConnectionError):
                     process.join()
                     del working[connection]
                     places.append(place)
                     deaths[block] += 1
                     if deaths[block] > 1:
                         raise BuilderError(
-                            f"Two working died of block {block.name}, the last with exit code "
+                            f"Two workers died of block {block.name}, the last with exit code "
                             f"{process.exitcode}. Is there too little memory for so many?"
                         ) from None
                     waiting.append(block)
@@ -70,8 +70,7 @@ def _launch(settings: Settings, blocks: Sequence[Block], count: int, bar: tqdm) 
                 elif said is not None:
                     raise BuilderError(said)
                 elif waiting:
-                    working[connection] = process, place, waiting.popleft()
-                    connection.send(working[connection][2])
+                    working[connection] = process, place, _give(connection, waiting.popleft())
                 else:
                     connection.close()
                     process.join()
@@ -81,6 +80,13 @@ def _launch(settings: Settings, blocks: Sequence[Block], count: int, bar: tqdm) 
             process.terminate()  # those still at work write what they have
         for process, _, _ in working.values():
             process.join()
+
+
+def _give(connection: Connection, block: Block) -> Block:
+    """Give a worker a block; one that is dead already will be found so."""
+    with contextlib.suppress(ConnectionError):
+        connection.send(block)
+    return block
 
 
 def _start(settings: Settings, place: int, count: int) -> tuple[Connection, BaseProcess]:
@@ -101,7 +107,7 @@ def _serve(settings: Settings, place: int, count: int, connection: Connection) -
         while True:
             try:
                 block = connection.recv()
-            except EOFError:
+            except (EOFError, ConnectionError):
                 return
             try:
                 work(settings, [block], lambda: connection.send("architecture"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import socket
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -60,8 +62,10 @@ def launch(settings: Settings, job: str, blocks: Sequence[Block], costs: Costs) 
 def _connect(wanted: RaySettings) -> None:
     address = wanted.address or os.environ.get("RAY_ADDRESS") or "auto"
     try:
+        if named := re.fullmatch(r"([\w.-]+):(\d+)", address):  # else Ray itself waits for minutes, and exits
+            socket.create_connection((named[1], int(named[2])), timeout=10).close()
         ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR)
-    except ConnectionError:
+    except OSError:
         raise BuilderError(
             f"No Ray cluster at '{address}'. Start one with: ray start --head; or name it: launcher.address=."
         ) from None

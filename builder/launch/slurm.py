@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import shutil
 import signal
@@ -152,7 +153,7 @@ def _parameters(wanted: SlurmSettings, name: str, after: Sequence[str]) -> dict[
 
 def _queued(folder: Path) -> Mapping[str, str]:
     """Return the blocks that jobs of earlier commands will do or are doing, with the ids of the jobs."""
-    command = ["squeue", "--noheader", "--array", "--format=%i"]
+    command = ["squeue", "--noheader", "--array", f"--user={getpass.getuser()}", "--format=%i"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except subprocess.CalledProcessError as error:

@@ -10,7 +10,7 @@ from builder.errors import BuilderError
 from builder.plan import quoted
 from builder.provenance import Run
 from builder.published.accuracies import SEPARATOR, Accuracies, of_importer
-from builder.published.check import Check, check, factors
+from builder.published.check import Check, check, factors_of
 from builder.published.table import of_table
 from builder.settings import Settings
 from spaces import Architecture, Space
@@ -52,15 +52,14 @@ def run(settings: Settings, run: Run) -> None:
 
 def _checked(space: Space, accuracies: Accuracies) -> Check:
     architectures = list(accuracies.values)
-    known = factors([a.genome for a in architectures], [space.params(a) for a in architectures])
-    return check(list(accuracies.values.values()), known)
+    return check(list(accuracies.values.values()), factors_of(space, architectures))
 
 
 def _import(settings: Settings, space: Space, accuracies: Accuracies, checked: Check, run: Run) -> None:
     """Write what is new of a column, and say what it was."""
     known = _known(settings, accuracies, run)
     new = plan.missing(
-        run.root, "architectures", [_architecture_row(space, a, run) for a in accuracies.values]
+        run.root, "architectures", [plan.architecture_row(space, a, run) for a in accuracies.values]
     )
     if new:
         name = part_name(space.name, "published", keys=[row["arch_id"] for row in new])
@@ -101,19 +100,6 @@ def _known(settings: Settings, accuracies: Accuracies, run: Run) -> dict[str, tu
                 "Name these with protocol.published.recipe=."
             )
     return {row["arch_id"]: _said(row) for row in rows}
-
-
-def _architecture_row(space: Space, architecture: Architecture, run: Run) -> dict[str, Any]:
-    return {
-        "arch_id": architecture.arch_id,
-        "space": space.name,
-        "genome": architecture.genome,
-        "params": space.params(architecture),
-        "macs": space.macs(architecture),
-        "sample_seed": None,
-        "sample_index": None,
-        "run_id": run.id,
-    }
 
 
 def _accuracy_row(

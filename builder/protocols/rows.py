@@ -16,7 +16,9 @@ import torch
 from torch import nn
 
 from builder import plan
+from builder.costs import Costs
 from builder.errors import BuilderError
+from builder.plan import Wanted
 from builder.provenance import Cost, Run, deciding
 from builder.settings import Recipe, Settings
 from builder.tasks import Task
@@ -183,6 +185,23 @@ class Ledger:
             "split": split,
             "epoch": self.epochs,
         }
+
+
+def of_accuracies(settings: Settings, run: Run) -> Wanted:
+    """Return all that a command wants of the accuracies, done or not."""
+    space, task, ledger = settings.space.name, settings.task.name, Ledger(settings, run, 0)
+    keys: dict[str, list[Any]] = {
+        "arch_id": plan.ids(run.root, space, settings.accuracy.architectures),
+        "task": [task],
+        "protocol": [ledger.protocol],
+        "recipe": [ledger.recipe],
+        "seed": list(settings.accuracy.seeds),
+        "split": list(EVALUATED),
+        "epoch": [ledger.epochs],
+    }
+    label = f"{ledger.protocol} {ledger.recipe} seed"
+    size = Costs(settings, run.root, ledger.recipe).block_size("accuracy")
+    return Wanted("accuracy", "accuracies", space, task, keys, by="seed", label=label, block=size)
 
 
 class Splits:

@@ -17,9 +17,16 @@ from tqdm import tqdm
 
 import spaces
 from builder import plan
-from builder.costs import Costs
 from builder.plan import Block, Work
-from builder.protocols.rows import EVALUATED, Ledger, Splits, checkpoint_of, first_line, recipe_of
+from builder.protocols.rows import (
+    EVALUATED,
+    Ledger,
+    Splits,
+    checkpoint_of,
+    first_line,
+    of_accuracies,
+    recipe_of,
+)
 from builder.provenance import Cost, Run
 from builder.sanity import write_sanity
 from builder.seeds import derive_seed
@@ -76,8 +83,8 @@ def _training(ledger: Ledger) -> Block:
 
 
 def _blocks(settings: Settings, ledger: Ledger, chosen: Sequence[Architecture]) -> list[Block]:
-    costs = Costs(settings, ledger.run.root, ledger.recipe)
-    size = settings.accuracy.block or costs.block_size("accuracy")
+    root = ledger.run.root
+    size = settings.accuracy.block or of_accuracies(settings, ledger.run).noted(root).block
     lacking: dict[str, tuple[str, ...]] = {a.arch_id: () for a in ledger.missing(chosen)}
     return [
         Block("accuracy", ledger.seed, ledger.part(group), group, stage=1)

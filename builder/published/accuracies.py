@@ -21,7 +21,7 @@ from spaces import Architecture, Space, SpaceError
 # Parts whose numbers they are from where they were read; all rows of a recipe share the first part.
 SEPARATOR = " | "
 # What reading a file of another format raises: json ValueError, csv its own, torch.load the last six.
-_OF_ANOTHER_FORMAT = (
+OF_ANOTHER_FORMAT = (
     AttributeError,
     KeyError,
     TypeError,
@@ -82,11 +82,13 @@ def by_genome(
     scale: float,
     path: Path,
     kept: str = "",
+    negated: bool = False,
 ) -> tuple[dict[Architecture, float], int]:
     """Return the accuracy (0..1) of every architecture of a file, and how many rows have none.
 
     rows: number of the row, genome's values, accuracy or None.
     kept: which rows of the file these are, in words.
+    negated: whether the values are minus a loss; they are kept as they are then, higher is better.
 
     Raises BuilderError, naming file and row, for a genome outside the space, one that stands there twice, and
     an accuracy outside 0..scale; and when there is none at all.
@@ -104,7 +106,8 @@ def by_genome(
             continue
         if architecture in found:
             raise BuilderError(f"{path}, row {number}: the genome {architecture.genome} stands there twice.")
-        found[architecture] = _fraction(value, scale, f"{path}, row {number}: '{column}' is {value}")
+        place = f"{path}, row {number}: '{column}' is {value}"
+        found[architecture] = _negated(value, place) if negated else _fraction(value, scale, place)
     if not found:
         raise BuilderError(f"{path} has no value of '{column}'{kept}.")
     return found, without
@@ -118,6 +121,12 @@ def _fraction(value: Any, scale: float, place: str) -> float:
             f"{place}, outside 0..{scale:g}. Set protocol.published.scale= to what it calls 100 %."
         )
     return value / scale
+
+
+def _negated(value: Any, place: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value > 0:
+        raise BuilderError(f"{place}, expected minus a loss, at most 0.")
+    return float(value)
 
 
 def of_importer(published: Published, space: Space, task: str, cache: Path) -> list[Accuracies]:
@@ -154,13 +163,14 @@ def _column(source: Importer, column: Column, path: Path, space: Space, sha256: 
         rows = [
             (number, genome, values[column.key])
             for number, (genome, values) in enumerate(source.read(path), start=1)
+            if column.key in values
         ]
-    except _OF_ANOTHER_FORMAT as error:
+    except OF_ANOTHER_FORMAT as error:
         raise BuilderError(
             f"{path} cannot be read as {source.name} wrote it ({reason(error)}). Expected the file at "
             f"{address}."
         ) from None
-    values, without = by_genome(space, rows, column.key, column.scale, path)
+    values, without = by_genome(space, rows, column.key, column.scale, path, negated=column.negated)
     with path.open("rb") as file:
         read = hashlib.file_digest(file, "sha256").hexdigest()
     origin = f"{source.citation}{SEPARATOR}{address}, file sha256 {read}"

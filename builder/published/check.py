@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from spaces import Architecture, Space
 from store.factors import genes_of, judged
 from store.statistics import Real
 
@@ -101,6 +102,14 @@ def factors(genomes: Sequence[str], params: Sequence[int]) -> dict[str, Real]:
         if all(isinstance(value, float) for value in values):
             found[field] = np.array(values, dtype=np.float64)
     return {name: values for name, values in found.items() if len(set(values)) > 1}
+
+
+def factors_of(space: Space, architectures: Sequence[Architecture]) -> dict[str, Real]:
+    """Return `factors` of architectures; where their genome is a text, multiply-accumulates beside params."""
+    known = factors([a.genome for a in architectures], [space.params(a) for a in architectures])
+    if known.keys() <= {"params"}:
+        known["macs"] = np.array([space.macs(a) for a in architectures], dtype=np.float64)
+    return known
 
 
 def check(accuracies: Sequence[float], known: Mapping[str, Real]) -> Check:

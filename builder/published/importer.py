@@ -7,13 +7,14 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from builder.errors import BuilderError
 
-# One network of a file: its genome's values, and its accuracies by the names of the source (None: no value).
+# One network of a file: its genome's values, and its accuracies and scores by the names of the source. None:
+# no number; a name that is not there: the network is not one of that column's.
 Entry = tuple[dict[str, Any], dict[str, float | None]]
 
 _IMPORTERS: dict[str, Importer] = {}
@@ -28,6 +29,7 @@ class Column:
     space, task, recipe: what its rows stand under in the table of accuracies.
     sha256:  of what it holds, as `Accuracies.sha256` is.
     scale:   what it calls 100 %.
+    negated: whether it is minus a loss, and so at most 0.
     split:   that the accuracies were measured on; images: how many it has, None where that is not sure.
     refused: "unexplained" or "out of line" where the check refuses the column; empty where it passes.
     """
@@ -39,9 +41,29 @@ class Column:
     recipe: str
     sha256: str
     scale: float = 100.0
+    negated: bool = False
     split: str = "test"
     images: int | None = None
     refused: str = ""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Published scores of several proxies on the networks of one space and task.
+
+    file, space, task: as in `Column`.
+    keys:       proxy, by our name of the same definition -> its name in the source.
+    sha256:     of what it holds: of `genome proxy value`, line by sorted line.
+    batch_size: images in a mini-batch; image_size: pixels a side.
+    """
+
+    file: str
+    space: str
+    task: str
+    keys: dict[str, str]
+    sha256: str
+    image_size: int
+    batch_size: int = 64
 
 
 @dataclass(frozen=True)
@@ -55,7 +77,9 @@ class Importer:
     recipes:    recipe -> how the weights were got, one sentence.
     networks:   how the published networks differ from those our space builds of the same genome.
     beware:     what else a reader has to know.
-    columns:    all that can be imported.
+    columns:    all accuracies that can be imported.
+    scores:     all scores.
+    commits:    file -> commit, where it is another than `commit`.
     read:       file on disk -> its entries. It may raise KeyError, TypeError, ValueError or what the library
                 it reads with raises, when the file is another one.
     """
@@ -71,15 +95,29 @@ class Importer:
     beware: str
     columns: tuple[Column, ...]
     read: Callable[[Path], Iterable[Entry]]
+    scores: tuple[Scores, ...] = ()
+    commits: dict[str, str] = field(default_factory=dict)
 
     @property
     def files(self) -> list[str]:
-        """The files of all columns, each once."""
-        return list(dict.fromkeys(column.file for column in self.columns))
+        """The files of all columns and scores, each once."""
+        of_accuracies = (column.file for column in self.columns)
+        return list(dict.fromkeys((*of_accuracies, *(scores.file for scores in self.scores))))
 
     def address(self, file: str) -> str:
         """Return where a file is fetched from."""
-        return f"https://raw.githubusercontent.com/{self.repository}/{self.commit}/{file}"
+        commit = self.commits.get(file, self.commit)
+        return f"https://raw.githubusercontent.com/{self.repository}/{commit}/{file}"
+
+    def scores_of(self, space: str, task: str) -> Scores:
+        """Return the scores of a space on a task; BuilderError, with what there is, when there are none."""
+        for found in self.scores:
+            if (found.space, found.task) == (space, task):
+                return found
+        there = [f"space={found.space} task={found.task}" for found in self.scores]
+        raise BuilderError(
+            f"{self.name} has no scores of {space} on {task}. It has: {'; '.join(there) or 'none'}."
+        )
 
     def of(self, space: str, task: str, recipe: str | None = None) -> list[Column]:
         """Return the columns of a space on a task; recipe: only those.

@@ -24,6 +24,12 @@ them with `protocol.published.path=` (a file, a folder of them, or a copy of the
 the space and task is imported, or one with `protocol.published.recipe=`. Rows are found by genome, never by
 position, and stand under protocol `published` with their recipe; recipes are never mixed.
 
+**Scores** that a source published are imported too, with
+
+    python -m builder job=score score.importer=nas_bench_suite_zero space=nasbench201 task=cifar10
+
+and stand as proxies of their own, `nas_bench_suite_zero/snip`, beside ours. One that failed there is a null.
+
 **Checksums.** The sha256 of a column is that of its content, however the file is written: a line
 `genome accuracy` for each architecture, the accuracy 0..1, the lines sorted. They were computed from copies
 decoded from the files at the commit in their addresses. A column with another content is refused;
@@ -48,8 +54,10 @@ _END = """\
 
 - The PiT networks of ViT-Bench-101 (`gt_pit.pth`): there is no PiT space here.
 - CVPR 2022 NAS, track 2: ranks of undocumented direction on eight tasks, no accuracies.
-- NAS-Bench-101, -201, -301, TransNAS-Bench-101, NAS-Bench-Macro and other convolutional tables: their spaces
-  are not here. One importer in one file adds each when its space is.
+- The whole of NAS-Bench-101: its table is no file of a repository, and copies of it have numbers instead of
+  cells. Of it there are the cells that NAS-Bench-Suite-Zero drew.
+- NAS-Bench-Macro and other convolutional tables: their spaces are not here. One importer in one file adds
+  each when its space is.
 - A table of your own needs no importer: `protocol.published.path=` and the fields beside it in
   `conf/protocol/published.yaml`. The check is the same.
 """
@@ -77,10 +85,20 @@ def _entry(importer: Importer) -> str:
         f"| {column.split} | {column.refused} |"
         for column in importer.columns
     ]
+    if importer.scores:
+        lines += ["", "| scores in file | space | task | proxies |", "|---|---|---|---|"]
+    lines += [
+        f"| {_name(scores.file)} | `{scores.space}` | `{scores.task}` | {', '.join(scores.keys)} |"
+        for scores in importer.scores
+    ]
     lines += ["", "| file | column | recipe | sha256 of the content |", "|---|---|---|---|"]
     lines += [
         f"| {_name(column.file)} | `{column.key}` | `{column.recipe}` | `{column.sha256}` |"
         for column in importer.columns
+    ]
+    lines += [
+        f"| {_name(scores.file)} | {scores.space}, {scores.task} | scores | `{scores.sha256}` |"
+        for scores in importer.scores
     ]
     lines += ["", *(f"- <{importer.address(file)}>" for file in importer.files)]
     return "\n".join(lines) + "\n"

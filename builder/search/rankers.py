@@ -18,10 +18,9 @@ from builder import plan
 from builder.errors import BuilderError
 from builder.plan import quoted
 from builder.provenance import Run
-from builder.scoring import mini_batches, refuse_to_mix, score_rows
+from builder.scoring import mini_batches, refuse_to_mix, score_rows, task_of
 from builder.seeds import derive_seed
 from builder.settings import Settings
-from builder.tasks import Task
 from proxies import combiners
 from spaces import Architecture
 from store import Benchmark, StoreError
@@ -88,7 +87,7 @@ class ByProxies(Ranker):
     ) -> None:
         self.name, self.names = name, list(names)
         self._merge, self._settings, self._run = merge, settings, run
-        self._task = Task(settings.task, run.cache)
+        self._task = task_of(settings, run)
         self._needed = proxies.batches_needed(self.names)
         self._batches: dict[int, list[Any]] = {}
         self._rows: dict[int, list[dict[str, Any]]] = {seed: [] for seed in settings.score.seeds}
@@ -151,7 +150,12 @@ class ByProxies(Ranker):
         wanted = self._settings.score
         if seed not in self._batches:
             self._batches[seed] = mini_batches(
-                self._task, self._needed, wanted.batch_size, seed, self._run.device
+                self._task,
+                self._needed,
+                wanted.batch_size,
+                seed,
+                self._run.device,
+                noise=not proxies.look_at_images(self.names),
             )
         started = time.monotonic()
         rows = score_rows(architecture, lacking, self._batches[seed], self._task, seed, self._run, wanted)

@@ -18,7 +18,7 @@ import spaces
 from bench import gpu_queue
 from bench.packing import new_files, pack, unpack
 from bench.piece_check import check
-from bench.pieces import KINDS, SPACES, TASKS, checklist, command, pieces
+from bench.pieces import CONVOLUTIONAL, KINDS, SPACES, TASKS, checklist, command, pieces
 from builder.protocols.rows import recipe_id
 from store import Benchmark, StoreError, write_part
 from tests.builder.conftest import noise
@@ -36,7 +36,9 @@ def test_the_page_holds_the_list_ticked_off_or_not():
 
 def test_the_queue_is_every_kind_of_every_task_small_before_tiny():
     names = [piece.name for piece in pieces().values() if piece.kind]
-    assert names == [f"{space}-{task}-{kind}" for space in SPACES for task in TASKS for kind in KINDS]
+    trained = [kind for kind in KINDS if kind != "convolutional"]
+    release = [f"{space}-{task}-{kind}" for space in SPACES for task in TASKS for kind in trained]
+    assert names == release + [f"{s}-{task}-score" for s, tasks in CONVOLUTIONAL.items() for task in tasks]
     assert list(pieces())[:2] == ["ready", "gpu-check"]
 
 
@@ -59,6 +61,17 @@ def test_what_a_piece_tells_the_builder_composes(name, tmp_path):
         assert settings.accuracy.seeds == [0, 1] and settings.accuracy.architectures == 60
     assert (settings.task.image_size // settings.task.patch_size) ** 2 == 64
     assert settings.protocol.recipe.precision == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    "name", [f"{s}-{task}-score" for s, tasks in CONVOLUTIONAL.items() for task in tasks]
+)
+def test_convolutional_networks_are_scored_where_numbers_are_published(name, tmp_path):
+    piece = pieces()[name]
+    options = Namespace(images=tmp_path, root=tmp_path, rehearse=False)
+    settings = gpu_queue.composed(gpu_queue.told(piece, options))
+    assert settings.space.name == piece.space and settings.jobs == ["sample", "score"]
+    assert settings.sample.n == 1000 and "zico" in proxies.resolve(settings.proxies.names)
 
 
 def test_the_supernet_that_is_trained_is_the_one_that_is_evaluated(tmp_path):

@@ -23,7 +23,14 @@ def rows(table, **where):
 def write(importer, folder):
     """Write all files of an importer into a folder, under their own names."""
     folder.mkdir(parents=True, exist_ok=True)
-    {"ood_vit_nas": _ood_vit_nas, "hytas": _hytas, "vit_bench_101": _vit_bench_101}[importer](folder)
+    writers = {
+        "ood_vit_nas": _ood_vit_nas,
+        "hytas": _hytas,
+        "vit_bench_101": _vit_bench_101,
+        "nasgraph": _nasgraph,
+        "nas_bench_suite_zero": _suite_zero,
+    }
+    writers[importer](folder)
     return folder
 
 
@@ -67,3 +74,56 @@ def _vit_bench_101(folder):
         ]
         networks = [{k: v for k, v in network.items() if v is not None} for network in networks]
         torch.save(networks, folder / name)
+
+
+def _nasgraph(folder):
+    """NAS-Bench-201's by the text of the cell, TransNAS-Bench-101's by a number, both spaces in one file."""
+    cells = list(rows("nasbench201"))
+    for name, column in (("cifar10",) * 2, ("cifar100",) * 2, ("ImageNet16-120", "imagenet16_120")):
+        with (folder / f"nasbench201_{name}.csv").open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["file id", "arch str", "C", "N", "test accuracy"])
+            for row in cells:
+                found = row[f"{column}_test_acc_nasgraph"]
+                writer.writerow([row["index"], row["arch_str"], 16, 5, repr(found)])
+    networks = [*rows("transnas101_macro"), *rows("transnas101_micro")]
+    for task in (
+        "class_object",
+        "class_scene",
+        "jigsaw",
+        "room_layout",
+        "autoencoder",
+        "normal",
+        "segmentsemantic",
+    ):
+        start = f"nasgraph_{task}_"
+        metrics = [name for name in networks[0] if name.startswith(start)]
+        with (folder / f"transbench101_{task}.csv").open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([*(name.removeprefix(start) for name in metrics), "file_id"])
+            for row in networks:
+                writer.writerow([*(repr(row[name]) for name in metrics), row["transnas_index"]])
+
+
+SUITE_ZERO = [
+    "flops", "params", "snip", "jacov", "grad_norm", "plain", "epe_nas", "fisher", "grasp", "l2_norm",
+    "synflow", "nwot",
+]  # fmt: skip
+
+
+def _suite_zero(folder):
+    """NAS-Bench-101's as plain numbers under the space's name, the others' with the seconds they took."""
+    for space in ("nasbench101", "nasbench201", "nasbench301", "transbench101_micro", "transbench101_macro"):
+        first = space == "nasbench101"
+        tasks = {}
+        for row in rows(
+            "nas_bench_suite_zero", search_space=space, source="first_json" if first else "early_json"
+        ):
+            scores = {
+                name: row[name] for name in SUITE_ZERO if row[name] is not None and row[name] == row[name]
+            }
+            if not first:
+                scores = {name: {"score": score, "time": 1.0} for name, score in scores.items()}
+            network = {"val_accuracy": row["val_accuracy"], **scores}
+            tasks.setdefault(row["task"], {})[row["arch"]] = network
+        (folder / f"zc_{space}.json").write_text(json.dumps({space: tasks} if first else tasks))

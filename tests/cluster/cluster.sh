@@ -41,7 +41,7 @@ SlurmctldHost=$host(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=cred_expire=2
+AuthInfo=cred_expire=5
 SlurmctldPort=$3
 SlurmdPort=$4
 SlurmdParameters=config_overrides

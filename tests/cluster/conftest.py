@@ -14,14 +14,14 @@ from store import Benchmark
 from tests.builder.conftest import vitzero  # noqa: F401 - the fixture
 
 MEASURED = {"seconds", "marginal_seconds", "peak_bytes", "run_id"}
-# Twelve architectures in blocks of three and two: four blocks to inherit after one training, six to score.
+# Eight architectures in blocks of two: four to inherit after one training, four to score.
 COMMAND = (
-    "sample.n=12",
+    "sample.n=8",
     "threads=1",
     "protocol.recipe.epochs=3",
     "protocol.recipe.warmup_epochs=1",
     "protocol.recipe.batch_size=256",
-    "accuracy.block=3",
+    "accuracy.block=2",
     "score.batch_size=16",
     "score.block=2",
     "proxies.names=[params,snip,nwot,random]",

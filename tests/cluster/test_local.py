@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ def test_a_worker_is_killed_and_its_block_is_done_by_another(left_alone, tmp_pat
     os.kill(children(process)[0], signal.SIGKILL)
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
-    assert "accuracy: 5 blocks of 12 architectures" in out and "score: 6 blocks of 12 architectures" in out
+    assert "accuracy: 5 blocks of 8 architectures" in out and "score: 4 blocks of 8 architectures" in out
     assert "autoformer-micro on digits, accuracies by supernet" in out
     same_tables(tmp_path, left_alone)
     assert not list(tmp_path.rglob("*.tmp")) and not list(tmp_path.glob("errors/*"))
@@ -45,7 +47,7 @@ def test_a_dry_run_writes_nothing_and_estimates_by_earlier_rows(left_alone, tmp_
     before = sorted(left_alone.rglob("*.parquet"))
     more = ("job=score", "score.seeds=[0,1]", "launcher=local", "launcher.workers=3", "dry_run=true")
     out = build(left_alone, *more)
-    assert "score: 6 blocks of 12 architectures; about" in out and "hours by the clock of 3" in out
+    assert "score: 4 blocks of 8 architectures; about 0 h 00 min" in out and "of 3 side by side" in out
     assert sorted(left_alone.rglob("*.parquet")) == before
 
 
@@ -78,3 +80,16 @@ def test_the_cut_does_not_depend_on_what_is_done():
     found = list(plan.cut(reversed(chosen), lacking, 4))
     assert [len(group) for group, _ in found] == [3, 1, 3, 2]
     assert found[-1] == (whole[2], ("snip",))
+
+
+def test_several_tasks_and_spaces_are_one_command(vitzero, tmp_path):
+    both = ("space=autoformer-micro,autoformer-tiny", "sample.n=1")
+    assert vitzero(f"root={tmp_path}", "job=sample", *both)[0] == 0
+    tasks = ("task=digits,pets", "launcher=local", "launcher.workers=1", "dry_run=true")
+    code, out, err = vitzero(f"root={tmp_path}", "job=score", both[0], *tasks)
+    assert (code, out.count("score: 1 blocks of 1 architectures")) == (0, 4), err
+
+
+def test_no_scheduler_is_imported_unless_chosen():
+    code = "import sys, builder.command; sys.exit(bool({'ray', 'submitit', 'fsspec'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
