@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 SOURCES := builder proxies spaces store leaderboard conf tests bench
 BENCHMARK ?= runs/demo
 
-.PHONY: demo test test-jobs test-rooms leaderboard lint format docs bench gpu-check clean
+.PHONY: demo test test-jobs test-rooms leaderboard lint format docs bench gpu-check clean sample
 
 ## demo: build a small real benchmark on the CPU and print its ranking
 demo: $(INSTALLED)
@@ -41,6 +41,17 @@ docs: $(INSTALLED)
 	$(BIN)/python -m proxies > docs/proxies.md
 	$(BIN)/python -m builder.published > docs/published.md
 	$(BIN)/python -m proxies.combiners > docs/combiners.md
+
+## sample: build anew the sample that ships with the package: digits, and CIFAR-10 from the hub or SAMPLE_IMAGES
+SAMPLE_IMAGES ?=
+SAMPLE_JOBS := jobs=[sample,accuracy,score,layers,search]
+sample: $(INSTALLED)
+	$(BIN)/python -m builder experiment=sample_digits $(SAMPLE_JOBS)
+	$(BIN)/python -m builder experiment=sample_digits job=accuracy protocol=scratch \
+		protocol.recipe.epochs=8 accuracy.architectures=12 accuracy.curve_epochs=2
+	$(BIN)/python -m builder experiment=sample_cifar10 $(SAMPLE_JOBS) $(SAMPLE_IMAGES)
+	rm -rf store/sample
+	$(BIN)/python -m builder job=release root=runs/sample release.version=0.1.0 release.target=store/sample
 
 ## bench: seconds of every proxy beside a forward and backward pass
 bench: $(INSTALLED)

@@ -15,7 +15,7 @@ Real = NDArray[np.float64]
 
 FEWEST = 3  # rows below which a rank correlation says nothing
 ROUNDING = 1e-12  # differences of rho below it are not there
-BLOCK = 2**19  # weights held at once while resampling: 4 MB a working array, about a core's cache
+BLOCK = 2**17  # weights held at once while resampling: 1 MB a working array, as a core's cache holds
 
 
 def spearman(x: Real, y: Real) -> float:
@@ -163,15 +163,16 @@ def bootstrap_spearman(truth: Real, scores: Real, draws: int, generator: np.rand
     if rows < FEWEST:
         return result
     columns = _grouped_by_missing(truth, scores)
-    for start in range(0, draws, max(1, BLOCK // rows)):
-        block = slice(start, min(draws, start + max(1, BLOCK // rows)))
-        weights = generator.multinomial(rows, np.full(rows, 1 / rows), size=block.stop - block.start)
+    step = max(1, BLOCK // rows)
+    for start in range(0, draws, step):
+        block = slice(start, min(draws, start + step))
+        drawn = generator.multinomial(rows, np.full(rows, 1 / rows), size=block.stop - block.start)
+        weights = np.ascontiguousarray(drawn.T, dtype=np.float64)  # (rows, draws)
         for present, truth_ties, score_ties in columns:
-            used = weights[:, present].astype(np.float64)
-            weighted_truth, spread = _weighted_ranks(truth_ties, used)
-            weighted_truth *= used
+            used = weights if present.all() else weights[present]
+            sample = _Sample(used, truth_ties)
             for column, ties in score_ties:
-                result[block, column] = _weighted_correlation(ties, used, weighted_truth, spread)
+                result[block, column] = sample.correlation(ties)
     return result
 
 
@@ -259,12 +260,75 @@ def ceiling(reliability: Real) -> Real:
 
 
 class _Ties:
-    """Where equal values stand: row order by value, end of each group of equals, and each row's group."""
+    """Where equal values stand: row order by value, each row's group of equals, where groups begin."""
 
     def __init__(self, values: Real) -> None:
         _, self.group, counts = np.unique(values, return_inverse=True, return_counts=True)
         self.order = np.argsort(self.group, kind="stable")
-        self.ends = np.cumsum(counts) - 1
+        self.starts = np.cumsum(counts) - counts
+        self.none = len(counts) == len(values)
+
+    def sums(self, values: Real) -> Real:
+        """Sums (groups, draws) of values (rows, draws) over equals, in the order of the groups."""
+        ordered = values.take(self.order, axis=0)
+        return ordered if self.none else np.add.reduceat(ordered, self.starts, axis=0)
+
+
+class _Sample:
+    """Resamples as weights (rows, draws), and the ranks of the truth in them.
+
+    The doubled centred rank of a group of equals is 2 c - g - n: c the weight up to its end, g its own, n the
+    weight of all. Over a sample these ranks add up to 0, and their squares to (n^3 - sum of g^3) / 3.
+    """
+
+    def __init__(self, weights: Real, truth: _Ties) -> None:
+        self.weights = weights
+        self.total = weights.sum(axis=0)
+        groups = truth.sums(weights)
+        ranks = 2 * np.cumsum(groups, axis=0) - groups - self.total
+        self.weighted_truth = weights * ranks[truth.group]
+        self.truth_spread = self._spread(groups)
+        self.alone = _dot(self.weighted_truth, weights), self._spread(weights)
+
+    def correlation(self, ties: _Ties) -> Real:
+        """Spearman's rho (draws,) of the truth with scores that are equal where `ties` says."""
+        groups, truths = ties.sums(self.weights), ties.sums(self.weighted_truth)
+        own, spread = self.alone if ties.none else (_dot(truths, groups), self._spread(groups))
+        together = 2 * _earlier_by_later(groups, truths) + own
+        scale = np.sqrt(spread * self.truth_spread)
+        scale[self.total < FEWEST] = 0.0
+        return np.divide(together, scale, out=np.full_like(scale, np.nan), where=scale > 0)
+
+    def _spread(self, groups: Real) -> Real:
+        return (self.total**3 - np.einsum("gd,gd,gd->d", groups, groups, groups)) / 3
+
+
+def _earlier_by_later(one: Real, other: Real) -> Real:
+    """Sums (draws,) of one[j] * other[k] over all rows j < k of (rows, draws).
+
+    Neighbours are multiplied and then added up, until one row is left: that takes no running sum, which numpy
+    is slow at over rows.
+    """
+    total = np.zeros(one.shape[1])
+    while len(one) > 1:
+        total += _dot(one[:-1:2], other[1::2])
+        one, other = _neighbours(one), _neighbours(other)
+    return total
+
+
+def _neighbours(rows: Real) -> Real:
+    """Sums of every two neighbouring rows; a last one without neighbour stays."""
+    odd = len(rows) % 2
+    sums = np.empty((len(rows) // 2 + odd, rows.shape[1]))
+    np.add(rows[:-1:2], rows[1::2], out=sums[: len(rows) // 2])
+    if odd:
+        sums[-1] = rows[-1]
+    return sums
+
+
+def _dot(one: Real, other: Real) -> Real:
+    """Sums (draws,) of products of (groups, draws)."""
+    return np.einsum("gd,gd->d", one, other)
 
 
 def _alike(finite: NDArray[np.bool_]) -> list[list[int]]:
@@ -287,24 +351,6 @@ def _grouped_by_missing(
             ties = [(column, _Ties(scores[present, column])) for column in columns]
             groups.append((present, _Ties(truth[present]), ties))
     return groups
-
-
-def _weighted_ranks(ties: _Ties, weights: Real) -> tuple[Real, Real]:
-    """Doubled centred ranks (draws, rows) in weighted samples, and their weighted sum of squares (draws,)."""
-    reached = np.cumsum(weights[:, ties.order], axis=1)[:, ties.ends]
-    before = np.zeros_like(reached)
-    before[:, 1:] = reached[:, :-1]
-    ranks = reached + before - reached[:, -1:]
-    spread = np.einsum("dg,dg,dg->d", reached - before, ranks, ranks)
-    return ranks[:, ties.group], spread
-
-
-def _weighted_correlation(ties: _Ties, weights: Real, weighted_truth: Real, truth_spread: Real) -> Real:
-    ranks, spread = _weighted_ranks(ties, weights)
-    together = np.einsum("dr,dr->d", ranks, weighted_truth)
-    scale = np.sqrt(spread * truth_spread)
-    scale[weights.sum(axis=1) < FEWEST] = 0.0
-    return np.divide(together, scale, out=np.full_like(scale, np.nan), where=scale > 0)
 
 
 def _centred_ranks(values: Real) -> NDArray[np.int64]:

@@ -185,16 +185,18 @@ class Known:
         """Which accuracies and scores meet, every name checked."""
         self._wanted(protocol=protocol, recipe=recipe, space=space, split=split, task=scores_from)
         tasks, names = self._checked("task", task), self._checked("proxy", proxies)
-        window = checked_band(params if band is None else band)
+        window = checked_band(band, params)
         chosen = None if seeds is None else tuple(dict.fromkeys(seeds))
         return ranking.Selection(
             tasks, protocol, recipe, space, split, names, scores_from, window, shared, chosen
         )
 
 
-def checked_band(band: Band) -> tuple[float | None, float | None]:
-    """The two ends of a band. Raises StoreError when nothing lies between them."""
-    least, most = band or (None, None)
+def checked_band(band: Band, params: Band = None) -> tuple[float | None, float | None]:
+    """The two ends of a band, by either of its names. Raises StoreError when nothing lies between them."""
+    if band is not None and params is not None:
+        raise StoreError("band and params are one thing, the window of parameter counts. Give one of them.")
+    least, most = band or params or (None, None)
     if least is not None and most is not None and least > most:
         raise StoreError(f"The band ({least}, {most}) is empty. Give (smallest, largest) params.")
     return least, most

@@ -43,7 +43,7 @@ class Trust(Known):
         Raises StoreError for an unknown name.
         """
         wanted = self._wanted(task=task, protocol=protocol, recipe=recipe, space=space, split=split)
-        least, most = checked_band(params if band is None else band)
+        least, most = checked_band(band, params)
         return repeats.noise(self._query, wanted | {"least": least, "most": most}, checked_draws(draws), seed)
 
     def agreement(

@@ -80,11 +80,12 @@ def _repeated(ask: Ask, table: Table) -> Iterator[str]:
     else:
         latest = "LEFT JOIN (SELECT run_id, started FROM runs) AS latest ON latest.run_id = written.run_id"
         order = "latest.started"
+    worked = "written.status = 'ok'" if table.measured else "true"  # what a run mended counts, as for readers
     rows = f"""FROM (
         SELECT written.* FROM parts.{table.name} AS written {latest}
         QUALIFY count(*) OVER (PARTITION BY {key}) > 1
-            AND rank() OVER (PARTITION BY {key} ORDER BY {order} DESC NULLS LAST) = 1
-            AND count(*) OVER (PARTITION BY {key}, {order}) > 1
+            AND rank() OVER (PARTITION BY {key} ORDER BY {order} DESC NULLS LAST, {worked} DESC) = 1
+            AND count(*) OVER (PARTITION BY {key}, {order}, {worked}) > 1
     )"""
     yield from _told(ask, table.name, "a repeated key", "true", rows)
 

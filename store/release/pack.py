@@ -23,7 +23,7 @@ from store.schema import SCHEMA_VERSION, TABLES, Table
 from store.write import replacing
 
 DRAWS = {"draws": 1000, "seed": 0}  # the usual ones of `Benchmark.rank`
-ROWS = 32_768  # of a row group: one architecture's scores are found by reading one or two
+ROWS = 65_536  # of a row group: few enough that one architecture is found fast, and their list read fast
 DIGITS = 4  # of times: beyond them is noise of the clock
 COUNTED = {
     "architectures": "space",

@@ -89,6 +89,8 @@ def test_ranked_given_params_inside_a_band(planted):
     by_rho = planted.rank("digits", "scratch", band=band, draws=200)
     assert by_rho.equals(planted.rank("digits", "scratch", params=band, draws=200))
     assert by_rho["low_given_params"].null_count == len(by_rho)
+    with pytest.raises(StoreError, match="band and params are one thing"):
+        planted.rank("digits", band=band, params=band)
     with pytest.raises(StoreError, match="Unknown given 'param'. Did you mean 'params'"):
         planted.rank("digits", given="param")
 
