@@ -24,6 +24,7 @@ class Shades:
     ways:       of lines: the first is a proxy's
     kinds:      of the rows of a ranking, in the order of KINDS
     diverging:  of rho, from -1 over 0 to 1
+    steps:      how much of viridis can be told from the ground
     pale_from:  |rho| from which a number on such a cell is pale, below it is ink
     """
 
@@ -32,6 +33,7 @@ class Shades:
     text: str
     ground: str
     diverging: tuple[str, ...]
+    steps: tuple[float, float]
     pale_from: float
     ink: str
     pale: str
@@ -43,6 +45,7 @@ LIGHT = Shades(
     text="#52606d",
     ground="#ffffff",
     diverging=("#B35900", "#E9B384", "#F4F5F7", "#8FBCDD", "#005A8C"),
+    steps=(0.0, 0.85),
     pale_from=0.65,
     ink="#1f2933",
     pale="#ffffff",
@@ -53,6 +56,7 @@ DARK = Shades(
     text="#aab4c0",
     ground="#11161c",
     diverging=("#F2A65A", "#8A5A24", "#20272f", "#1D5F8A", "#6BBBEF"),
+    steps=(0.3, 1.0),
     pale_from=0.75,
     ink="#e8ecf1",
     pale="#0b0f14",

@@ -48,7 +48,7 @@ def hue(points: pd.DataFrame, colour: str) -> alt.Color:
     few = points[colour].nunique() <= 8  # steps of a legend can still be told apart
     return alt.Color(
         f"{colour}:{'O' if few else 'Q'}",
-        scale=alt.Scale(scheme="viridis"),
+        scale=alt.Scale(scheme=alt.SchemeParams("viridis", extent=list(theme.shades().steps))),
         legend=alt.Legend(
             orient="top",
             title=NAMES.get(colour, colour),
