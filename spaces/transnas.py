@@ -113,7 +113,7 @@ class Micro(TransNAS, ChoiceSpace):
     """The cells: six edges, each one of four operations."""
 
     name: str = "transnas-micro"
-    default_shape: ImageShape = field(default_factory=lambda: ImageShape(256, 3, 75, target="probabilities"))
+    default_shape: ImageShape = field(default_factory=lambda: ImageShape(256, 3, 75))
 
     @property
     def choices(self) -> tuple[tuple[str, ...], ...]:
@@ -142,7 +142,7 @@ class Macro(TransNAS):
     """The skeletons: four to six stages, one to four of which halve the side and one to three double."""
 
     name: str = "transnas-macro"
-    default_shape: ImageShape = field(default_factory=lambda: ImageShape(256, 3, 75, target="probabilities"))
+    default_shape: ImageShape = field(default_factory=lambda: ImageShape(256, 3, 75))
 
     @property
     def size(self) -> int:

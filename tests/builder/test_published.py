@@ -543,6 +543,30 @@ def test_published_scores_stand_beside_ours_by_genome(vitzero, folders, tmp_path
 
 
 @needs_tables
+def test_a_sample_may_be_drawn_among_the_networks_that_a_source_scored(vitzero, folders, tmp_path):
+    importer = ["sample.importer=nas_bench_suite_zero", f"sample.path={folders['nas_bench_suite_zero']}"]
+    at = ["job=sample", "space=nasbench201", "task=cifar10", *importer]
+
+    def drawn(root, *overrides):
+        code, _, err = vitzero(f"root={root}", *at, *overrides)
+        assert code == 0, err
+        with Benchmark.open(root) as benchmark:
+            rows = benchmark.sql("SELECT arch_id FROM architectures ORDER BY sample_index").to_pylist()
+        return [row["arch_id"] for row in rows]
+
+    few, more = drawn(tmp_path / "few", "sample.n=20"), drawn(tmp_path / "more", "sample.n=40")
+    assert len(set(more)) == 40 and more[:20] == few
+    assert drawn(tmp_path / "other", "sample.n=20", "sample.seed=1") != few
+    source = get("nas_bench_suite_zero")
+    path = folders["nas_bench_suite_zero"] / "zc_nasbench201.json"
+    wanted = source.scores_of("nasbench201", "cifar10")
+    scored = scores.read(source, wanted, spaces.get("nasbench201"), path)
+    assert set(more) <= {architecture.arch_id for architecture in scored}
+    code, _, err = vitzero(f"root={tmp_path / 'all'}", *at, "sample.n=726")
+    assert code == 2 and "scored 725 networks of nasbench201 on cifar10, not 726. Lower sample.n." in err
+
+
+@needs_tables
 def test_a_score_that_failed_is_a_null_not_its_sentinel(folders):
     importer = get("nas_bench_suite_zero")
     wanted = importer.scores_of("transnas-micro", "class_scene")

@@ -89,6 +89,13 @@ def test_proxies_run_under_the_loss_of_every_target(target):
             assert score.status == "error" and "one class an image" in score.message
 
 
+def test_a_network_of_no_named_target_takes_class_numbers():
+    space = spaces.get("transnas-macro")
+    architecture = space.architecture({"network": "64-1114-basic"})
+    network = space.build(architecture, image_size=64, classes=4)  # as a task of classes has it
+    assert scores(network, ["snip"], labels_of("classes"))["snip"].status == "ok"
+
+
 @pytest.mark.parametrize(
     ("name", "outputs", "labels", "expected"),
     [
