@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -65,6 +66,13 @@ def until(ready, seconds=240):
         time.sleep(0.05)
 
 
+def free_port():
+    """A port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
+
+
 @pytest.fixture(scope="session")
 def left_alone(tmp_path_factory):
     """The benchmark as one process builds it."""
@@ -82,7 +90,7 @@ def slurm(tmp_path_factory):
     if os.geteuid() != 0:
         pytest.skip("slurmd has to be started by root")
     folder = tmp_path_factory.mktemp("slurm")
-    subprocess.run([CLUSTER, "start", folder, "16827", "16828"], check=True, timeout=60)
+    subprocess.run([CLUSTER, "start", folder, free_port(), free_port()], check=True, timeout=60)
     os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
     yield
     del os.environ["SLURM_CONF"]
