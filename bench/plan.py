@@ -26,7 +26,6 @@ import spaces
 from builder import plan
 from builder.jobs import status
 from builder.plan import Wanted
-from builder.text import table
 from store import TABLES, write_part
 from store.compact import COMPACTABLE, compact
 from store.write import part_name
@@ -136,11 +135,11 @@ def merge(root: Path) -> str:
 TIMED: dict[str, Callable[[Path], str]] = {"plan": make_plan, "status": show_status, "compaction": merge}
 
 
-def measured(step: str, root: Path) -> tuple[str, str, str]:
-    """Run a step in a process of its own; return its seconds, the most memory it took, and what it did."""
+def measured(step: str, root: Path) -> tuple[str, float, float, float]:
+    """Run a step in a process of its own; return what it did, seconds, CPU seconds, and MiB."""
     command = [sys.executable, "-m", "bench.plan", "--step", step, "--root", str(root)]
     said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return f"{said['seconds']:.2f}", f"{said['bytes'] / 2**20:.0f}", said["what"]
+    return said["what"], said["seconds"], said["processor"], said["bytes"] / 2**20
 
 
 def main() -> None:
@@ -151,23 +150,28 @@ def main() -> None:
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     told = parser.parse_args()
     if told.step:
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         what = TIMED[told.step](told.root)
-        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(json.dumps({"seconds": time.perf_counter() - started, "bytes": used, "what": what}))
+        said = {
+            "what": what,
+            "seconds": time.perf_counter() - started,
+            "processor": time.process_time() - worked,
+            "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }
+        print(json.dumps(said))
         return
-    lines = [["rows x 3", "step", "did", "seconds", "peak MiB"]]
+    print(f"{'rows x 3':>9}  {'step':<18}{'did':<12}{'seconds':>8}{'CPU s':>8}{'peak MiB':>10}")
     for rows in told.rows:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             write_tables(root, rows)
-            for name, step in (("plan", "plan"), ("status", "status"), ("compaction", "compaction")):
-                seconds, peak, what = measured(step, root)
-                lines.append([f"{rows:,}", name, what, seconds, peak])
-            for name in ("plan", "status"):
-                seconds, peak, what = measured(name, root)
-                lines.append([f"{rows:,}", f"{name}, compacted", what, seconds, peak])
-    print(table(lines, texts=3))
+            for place, step in enumerate(("plan", "status", "compaction", "plan", "status")):
+                what, seconds, processor, peak = measured(step, root)
+                name = f"{step}, compacted" if place > 2 else step
+                print(
+                    f"{rows:>9,}  {name:<18}{what:<12}{seconds:>8.2f}{processor:>8.2f}{peak:>10.0f}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def build(config: DictConfig) -> None:
         elif job in (*READERS, "compact", "retry") or settings.dry_run:
             JOBS[job](settings, run)
         else:
-            with run:
+            with run, run.heard():
                 JOBS[job](settings, run)
 
 

@@ -11,7 +11,7 @@ import platform
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -76,8 +76,7 @@ class Run:
         self.device = device
         self._whole = block is None
         self.cost = Cost()
-        # A lock once two threads write; without one a run can be sent to another process.
-        self._writing: AbstractContextManager[Any] = contextlib.nullcontext()
+        self._writing = threading.Lock()
         self._row: dict[str, Any] = {
             "job": job,
             "config": json.dumps(config, sort_keys=True),
@@ -91,6 +90,14 @@ class Run:
         attempt, self._later_than = _last(self.root) if replaces else (0, None)
         text = "\n".join(str(value) for value in (*self._row.values(), attempt))
         self.id = hashlib.blake2b(text.encode()).hexdigest()[:16]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs of it; a lock is this one's."""
+        return {**vars(self), "_writing": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take it over, with a lock of one's own."""
+        vars(self).update(state, _writing=threading.Lock())
 
     def __enter__(self) -> Run:
         """Write the row of a run that has begun; one that goes on keeps its first start and what it spent.
@@ -130,7 +137,6 @@ class Run:
                 with contextlib.suppress(OSError):  # the work itself will say so
                     self._write("running", None)
 
-        self._writing = threading.Lock()
         thread = threading.Thread(target=write, daemon=True)
         thread.start()
         try:

@@ -1,4 +1,4 @@
-"""Workers of this machine: processes, each with a GPU of its own, or else with cores of its own."""
+"""Workers of this machine: processes, each with a GPU of its own, or else with its share of the cores."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from builder.launch import stages
 from builder.launch.work import work
 from builder.plan import Block
 from builder.settings import Settings
+from store.write import HOST, part_name
 
 waits = True
 _Workers = dict[Connection, tuple[BaseProcess, int, Block]]
@@ -30,13 +31,16 @@ _Workers = dict[Connection, tuple[BaseProcess, int, Block]]
 def launch(settings: Settings, job: str, blocks: Sequence[Block], costs: Costs) -> None:
     """Have processes do blocks; one that dies is replaced, and its block is done once more.
 
+    Each machine takes them in an order of its own, so that the same command on several shares the work.
+
     Raises BuilderError for a worker's mistake, or for a block that two workers died of.
     """
     count = workers(settings)
     total = sum(map(len, blocks))
     with tqdm(total=total, desc=f"{job} {settings.task.name}, {count} workers", unit="arch") as bar:
         for stage in stages(blocks):
-            _launch(settings, stage, min(count, len(stage)), bar)
+            ordered = sorted(stage, key=lambda block: part_name(HOST, keys=[block.name]))
+            _launch(settings, ordered, min(count, len(stage)), bar)
 
 
 def _launch(settings: Settings, blocks: Sequence[Block], count: int, bar: tqdm) -> None:
@@ -124,25 +128,22 @@ def workers(settings: Settings) -> int:
         return settings.launcher.workers
     if _on_gpus(settings):
         return torch.cuda.device_count()
-    return max(1, len(_cores()) // (settings.threads or 1))
+    return max(1, _cores() // (settings.threads or 1))
 
 
 def _placed(settings: Settings, place: int, count: int) -> Settings:
-    """Return what a worker is told, and give it its cores."""
+    """Return what a worker is told: its GPU, or else how many threads it has."""
     if _on_gpus(settings):
         return replace(settings, device=f"cuda:{place % torch.cuda.device_count()}")
-    cores = _cores()
-    mine = cores[place % len(cores) :: count] if count <= len(cores) else [cores[place % len(cores)]]
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, mine)
-    return replace(settings, threads=settings.threads or len(mine))
+    return replace(settings, threads=settings.threads or max(1, _cores() // count))
 
 
 def _on_gpus(settings: Settings) -> bool:
     return settings.device in ("auto", "cuda") and torch.cuda.is_available()
 
 
-def _cores() -> list[int]:
+def _cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

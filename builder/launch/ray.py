@@ -8,6 +8,7 @@ import re
 import socket
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -25,7 +26,14 @@ waits = True
 
 
 class Worker:
-    """An actor: a process of the cluster that does one block after another."""
+    """An actor: a process of the cluster that does one block after another.
+
+    folder: where the command was given, which relative paths are of; not every node has it.
+    """
+
+    def __init__(self, folder: str) -> None:
+        if Path(folder).is_dir():
+            os.chdir(folder)
 
     def ready(self) -> None:
         """Return as soon as there is room for the actor."""
@@ -56,7 +64,7 @@ def launch(settings: Settings, job: str, blocks: Sequence[Block], costs: Costs) 
     total = sum(map(len, blocks))
     with tqdm(total=total, desc=f"{job} {settings.task.name}, {count} workers", unit="arch") as bar:
         for stage in stages(blocks):
-            _launch(actor.remote, settings, stage, min(count, len(stage)), bar)
+            _launch(lambda: actor.remote(str(Path.cwd())), settings, stage, min(count, len(stage)), bar)
 
 
 def _connect(wanted: RaySettings) -> None:

@@ -38,7 +38,7 @@ def start(root, *overrides, **options):
 def build(root, *overrides):
     """Run a command line on that benchmark to its end, and return what it printed."""
     process = start(root, *overrides)
-    out, err = process.communicate(timeout=200)
+    out, err = process.communicate(timeout=400)
     assert process.returncode == 0, err
     return out
 
@@ -57,7 +57,7 @@ def same_tables(root, other):
         assert facts(root, table) == facts(other, table), table
 
 
-def until(ready, seconds=150):
+def until(ready, seconds=240):
     """Wait for something."""
     deadline = time.monotonic() + seconds
     while not ready():

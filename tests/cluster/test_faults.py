@@ -60,6 +60,9 @@ for index in range(40):
     write_part(sys.argv[1], "scores", rows(f"part{index}-"), f"part{index}")
 """
 
+# Several processes that each import torch: minutes on a machine that does anything else.
+pytestmark = pytest.mark.timeout(600)
+
 
 def rows(name, count=100):
     return [score_row(f"{name}{index}", float(index)) for index in range(count)]

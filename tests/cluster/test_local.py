@@ -12,6 +12,9 @@ from builder import plan
 from spaces import Architecture
 from tests.cluster.conftest import build, facts, same_tables, start, until
 
+# Several processes that each import torch: minutes on a machine that does anything else.
+pytestmark = pytest.mark.timeout(600)
+
 
 def children(process):
     """The processes that a process started, but the one that counts its resources."""
@@ -24,7 +27,7 @@ def test_a_worker_is_killed_and_its_block_is_done_by_another(left_alone, tmp_pat
     process = start(tmp_path, "jobs=[accuracy,score,rank]", "launcher=local", "launcher.workers=2")
     until(lambda: any((tmp_path / "scores").glob("*.parquet")) or process.poll() is not None)
     os.kill(children(process)[0], signal.SIGKILL)
-    out, err = process.communicate(timeout=200)
+    out, err = process.communicate(timeout=400)
     assert process.returncode == 0, err
     assert "accuracy: 5 blocks of 8 architectures" in out and "score: 4 blocks of 8 architectures" in out
     assert "autoformer-micro on digits, accuracies by supernet" in out

@@ -9,6 +9,9 @@ from store import Benchmark, StoreError
 from store.location import location
 from tests.cluster.conftest import COMMAND, facts, same_tables
 
+# Several processes that each import torch: minutes on a machine that does anything else.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def bucket():

@@ -10,6 +10,9 @@ from tests.cluster.conftest import build, same_tables, start, until
 
 Cluster = pytest.importorskip("ray.cluster_utils", reason="ray is not installed").Cluster
 
+# Several processes that each import torch: minutes on a machine that does anything else.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def address():
@@ -45,7 +48,7 @@ def test_an_actor_is_killed_and_its_block_is_done_by_another(address, left_alone
     )
     until(lambda: (any((tmp_path / "scores").glob("*.parquet")) and actors()) or process.poll() is not None)
     os.kill(actors()[0], signal.SIGKILL)
-    out, err = process.communicate(timeout=200)
+    out, err = process.communicate(timeout=400)
     assert process.returncode == 0, err
     assert "score: 4 blocks of 8 architectures" in out and "accuracies by supernet" in out
     same_tables(tmp_path, left_alone)

@@ -3,9 +3,14 @@
 import json
 import subprocess
 
+import pytest
+
 from tests.cluster.conftest import build, same_tables, until
 
 SLURM = ("launcher=slurm", "launcher.cpus=1", "launcher.minutes=5")
+
+# Several processes that each import torch: minutes on a machine that does anything else.
+pytestmark = pytest.mark.timeout(600)
 
 
 def squeue(*options):
