@@ -123,7 +123,8 @@ def choose(label: str, option: str) -> Callable[[Page], None]:
     """Choose an option of a box."""
 
     def act(page: Page) -> None:
-        page.get_by_role("combobox", name=label, exact=False).first.click()
+        boxes = page.get_by_test_id("stSelectbox").filter(has=page.get_by_text(label, exact=True))
+        boxes.first.get_by_role("combobox").click()
         page.keyboard.type(option)  # a long list draws only the options in view
         found = page.get_by_role("option", name=option, exact=True)
         found.wait_for(timeout=10_000)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from store import statistics
 from store.analysis import fewest, mean
 from store.errors import StoreError
-from store.groups import told_apart
+from store.groups import GROUPS, told_apart
 from store.rank import CELL, CONTROLS, RANKING, Cell, Query, Selection, as_table, cells_of, meet
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
@@ -32,20 +32,7 @@ OVERALL = pa.schema(
         *(CELL[place] for place in (0, 2)),
         column("proxy", TEXT, "name", "zero-cost proxy"),
         column("rank", WHOLE, "position", "1 is the highest mean; equal mean, equal rank", nullable=True),
-        column(
-            "first_place",
-            WHOLE,
-            "position",
-            "best place it may hold: 1 + the proxies that are told apart from it and better",
-            nullable=True,
-        ),
-        column(
-            "last_place",
-            WHOLE,
-            "position",
-            "worst place it may hold: the proxies less those told apart from it and worse",
-            nullable=True,
-        ),
+        *(GROUPS.field(name) for name in ("first_place", "last_place")),
         column("rho", REAL, "-1..1", "mean over the tasks of Spearman's rho; null if one has none", True),
         column("low", REAL, "-1..1", "lower end of the 95 % bootstrap interval of what is ranked by", True),
         column("high", REAL, "-1..1", "upper end of that interval", nullable=True),

@@ -16,9 +16,14 @@ def against(ranking: pd.DataFrame) -> alt.LayerChart:
             "milliseconds:Q",
             scale=alt.Scale(type="log", nice=False, padding=30),
             title="milliseconds for one architecture, logarithmic",
-            axis=alt.Axis(format="~s", tickCount=6),
+            axis=alt.Axis(format="~g", tickCount=6),
         ),
-        y=alt.Y("rho:Q", title="rho", scale=alt.Scale(zero=False, padding=20), axis=alt.Axis(format=".1f")),
+        y=alt.Y(
+            "rho:Q",
+            title="rho",
+            scale=alt.Scale(zero=False, nice=False, padding=20),
+            axis=alt.Axis(format=".1f"),
+        ),
         tooltip=[
             alt.Tooltip("proxy:N"),
             alt.Tooltip("kind:N"),

@@ -34,7 +34,9 @@ def intervals(ranking: pd.DataFrame, picked: str | None, ceiling: float | None, 
     )
     zero = alt.Chart(pd.DataFrame({"rho": [0.0]})).mark_rule(color=theme.LINE).encode(x="rho:Q")
     line = base.mark_rule(strokeWidth=3, opacity=0.45, strokeCap="round").encode(
-        x="low:Q", x2="high:Q", color=alt.Color("kind:N", scale=theme.paint())
+        x="low:Q",
+        x2="high:Q",
+        color=alt.Color("kind:N", scale=theme.paint(), legend=theme.kind_legend(set(ranking["kind"]))),
     )
     top = [] if ceiling is None else [limit(ceiling)]
     return (

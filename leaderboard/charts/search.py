@@ -5,6 +5,7 @@ import pandas as pd
 
 from leaderboard import theme
 
+WHOLE = alt.Axis(format="d", tickMinStep=1)
 STRATEGIES = 7  # more lines cannot be told apart
 
 
@@ -18,7 +19,7 @@ def best_so_far(progress: pd.DataFrame) -> alt.LayerChart:
     colours = alt.Scale(domain=strategies, range=list(theme.shades().ways[: len(strategies)]))
     dashes = alt.Scale(domain=strategies, range=theme.DASHES[: len(strategies)])
     base = alt.Chart(progress.dropna(subset=["better"])).encode(
-        x=alt.X("position:Q", title="architectures evaluated", scale=alt.Scale(nice=False)),
+        x=alt.X("position:Q", title="architectures evaluated", scale=alt.Scale(nice=False), axis=WHOLE),
         y=alt.Y(
             "better:Q",
             title="known architectures that are better",

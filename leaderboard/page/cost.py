@@ -32,7 +32,7 @@ def show() -> None:
             best[["proxy", "kind", "milliseconds", "rho", "needs"]],
             hide_index=True,
             column_config={
-                "milliseconds": st.column_config.NumberColumn("ms", format="%.1f"),
+                "milliseconds": st.column_config.NumberColumn("ms", format="%.3g"),
                 "rho": st.column_config.NumberColumn(format="%.3f"),
             },
             placeholder=DASH,

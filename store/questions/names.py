@@ -115,9 +115,9 @@ class Known:
 
     @cached_property
     def _identities(self) -> dict[str, str]:
-        """Genome of every arch_id."""
-        table = self._query("SELECT arch_id, genome FROM architectures")
-        return dict(zip(table["arch_id"].to_pylist(), table["genome"].to_pylist(), strict=True))
+        """Space of every arch_id."""
+        table = self._query("SELECT arch_id, space FROM architectures")
+        return dict(zip(table["arch_id"].to_pylist(), table["space"].to_pylist(), strict=True))
 
     @cached_property
     def _genomes(self) -> dict[str, list[tuple[str, str]]]:
@@ -157,16 +157,22 @@ class Known:
         """One name a noun, as parameters of a query, every one checked."""
         return {noun: self._one(noun, name) for noun, name in wanted.items()}
 
-    def _rows(self, select: str, order: str, **wanted: Names) -> pa.Table:
+    def _rows(
+        self,
+        select: str,
+        order: str,
+        wanted: Mapping[str, Names],
+        parameters: Mapping[str, Any] | None = None,
+    ) -> pa.Table:
         """The rows of a query whose columns have the names wanted; a condition for those that are given."""
         conditions = ["true"]
-        parameters: dict[str, Any] = {}
+        told = dict(parameters or {})
         for noun, names in wanted.items():
             if (chosen := self._checked(noun, names)) is not None:
                 numbered = {f"{noun}_{place}": name for place, name in enumerate(chosen)}
-                parameters |= numbered
+                told |= numbered
                 conditions.append(f"{noun} IN ({', '.join(f'${name}' for name in numbered) or 'NULL'})")
-        return self._query(f"{select} WHERE {' AND '.join(conditions)} ORDER BY {order}", parameters)
+        return self._query(f"{select} WHERE {' AND '.join(conditions)} ORDER BY {order}", told)
 
     def _selection(
         self,

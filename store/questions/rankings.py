@@ -194,5 +194,5 @@ class Rankings(Known):
     ) -> pa.Table:
         """What `rank` would compute, from the view `rankings`."""
         order = "space, task, protocol, recipe, rank NULLS LAST, proxy"
-        chosen = {"task": task, "protocol": protocol, "recipe": recipe, "space": space}
-        return self._rows("FROM rankings", order, **chosen).cast(ranking.RANKING)
+        chosen: dict[str, Names] = {"task": task, "protocol": protocol, "recipe": recipe, "space": space}
+        return self._rows("FROM rankings", order, chosen).cast(ranking.RANKING)

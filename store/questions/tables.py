@@ -17,7 +17,7 @@ class Tables(Known):
 
         space: only this one, or these; None: all. Raises StoreError for an unknown space.
         """
-        return self._rows("SELECT * FROM architectures", "space, arch_id", space=space)
+        return self._rows("SELECT * FROM architectures", "space, arch_id", {"space": space})
 
     def accuracy(
         self,
@@ -39,16 +39,9 @@ class Tables(Known):
         null for one; seeds: how many succeeded, where 0 leaves accuracy null. A training whose last row
         failed gives nothing, even where earlier epochs succeeded. Raises StoreError for an unknown name.
         """
-        return self._rows(
-            "SELECT * FROM final_accuracies",
-            "space, task, protocol, recipe, arch_id",
-            arch_id=self._only(architecture, space),
-            task=task,
-            protocol=protocol,
-            recipe=recipe,
-            space=space,
-            split=split,
-        )
+        chosen: dict[str, Names] = {"task": task, "protocol": protocol, "recipe": recipe, "split": split}
+        order = "task, protocol, recipe, arch_id"
+        return self._with_space("mean_accuracies", order, architecture, space, **chosen)
 
     def scores(
         self,
@@ -62,15 +55,8 @@ class Tables(Known):
         architecture: only this one: arch_id, genome as dict or JSON text; None: all
         task, proxy, space: only this one, or these; None: all. Raises StoreError for an unknown name.
         """
-        return self._rows(
-            """SELECT space, scores.*
-            FROM scores LEFT JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)""",
-            "space, task, proxy, seed, arch_id",
-            arch_id=self._only(architecture, space),
-            task=task,
-            proxy=proxy,
-            space=space,
-        )
+        order = "task, proxy, seed, arch_id"
+        return self._with_space("scores", order, architecture, space, task=task, proxy=proxy)
 
     def curves(
         self,
@@ -95,11 +81,7 @@ class Tables(Known):
                 WHERE accuracy IS NOT NULL
             )""",
             "space, task, protocol, recipe, arch_id, seed, epoch",
-            task=task,
-            protocol=protocol,
-            recipe=recipe,
-            space=space,
-            split=split,
+            {"task": task, "protocol": protocol, "recipe": recipe, "space": space, "split": split},
         )
 
     def searches(
@@ -157,8 +139,17 @@ class Tables(Known):
         )
         return keys.take(found["place"])
 
-    def _only(self, architecture: Architecture | None, space: Names) -> str | None:
-        """The arch_id of the architecture asked for, None for all."""
+    def _with_space(
+        self, table: str, order: str, architecture: Architecture | None, space: Names, **wanted: Names
+    ) -> pa.Table:
+        """Rows with the column space before them; those of one architecture need no join to have it."""
+        spaces = self._checked("space", space)
         if architecture is None:
-            return None
-        return self.arch_id(architecture, space if isinstance(space, str) else None)
+            joined = f"{table} LEFT JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)"
+            select = f"SELECT space, {table}.* FROM {joined}"
+            return self._rows(select, f"space, {order}", {**wanted, "space": space})
+        arch_id = self.arch_id(architecture, spaces[0] if spaces and len(spaces) == 1 else None)
+        of = self._identities[arch_id]
+        select = f"SELECT $of AS space, {table}.* FROM {table}"
+        found = self._rows(select, order, {**wanted, "arch_id": arch_id}, {"of": of})
+        return found if spaces is None or of in spaces else found.slice(0, 0)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A Slurm of one node for the tests: munge, slurmctld and slurmd of the distribution, no systemd, no accounting.
-#   cluster.sh start FOLDER   start it with all it writes in FOLDER; prints nothing once the node is idle
-#   cluster.sh stop FOLDER    end what was started from FOLDER
+#   cluster.sh start FOLDER PORT PORT   start it, with all it writes in FOLDER; ends once the node is idle
+#   cluster.sh stop FOLDER              end what was started from FOLDER
 # Point commands at it with SLURM_CONF=FOLDER/slurm.conf. Needs root, as slurmd does.
 set -euo pipefail
 

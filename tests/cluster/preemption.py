@@ -1,4 +1,4 @@
-"""A whole day of a cluster in three minutes, on a real Slurm: `python -m tests.cluster.preemption`.
+"""A day of a cluster in minutes, on a real Slurm: `python -m tests.cluster.preemption`.
 
 An array of twelve jobs, one cancelled and one killed, and a job that reaches its time limit; then the same
 command once more. Prints what happens, and whether the tables are those of a single local process.
@@ -57,7 +57,7 @@ def time_limit(root: Path, epochs: int) -> None:
     wait()
     log("the queue is empty; what the jobs' logs say of the limit:")
     told = ("Caught signal", "Requeued", "goes on after epoch")
-    for path in sorted((root / "launches").glob("*_log.*")):
+    for path in sorted((root / "launches").glob("*_log.out")):
         lines = [line for line in path.read_text().splitlines() if any(word in line for word in told)]
         print("\n".join(f"          {line}" for line in lines), end="\n" if lines else "")
 

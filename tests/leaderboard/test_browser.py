@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -37,6 +38,12 @@ def address(benchmark: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def page(address: str) -> Iterator[Page]:
+    with harmless(address) as found:
+        yield found
+
+
+@contextmanager
+def harmless(address: str) -> Iterator[Page]:
     """A page that must not complain, nor ask anything of another machine."""
     complaints: list[str] = []
     with browsing() as found:
@@ -57,18 +64,24 @@ def at_home(url: str, address: str) -> bool:
     return parts.scheme in ("data", "blob", "about") or parts.netloc == urlsplit(address).netloc
 
 
-def test_every_page_is_drawn_without_a_complaint(page: Page, address: str) -> None:
-    visit(page, f"{address}/?{QUERY}")
-    for name in PAGES[1:]:
-        page.get_by_test_id("stTopNavLinkContainer").filter(
-            has_text="Your proxy" if name == "yours" else name.capitalize()
-        ).first.click()
-        page.wait_for_url(f"**/{name}?*", timeout=PATIENCE)
-        settle(page)
-        assert page.get_by_test_id("stException").count() == 0
-        assert page.get_by_test_id("stAlertContentError").count() == 0
-        if name not in ("search", "about"):
-            assert "task=digits" in page.url and "accuracy=scratch" in page.url
+def test_every_page_of_the_sample_is_drawn_without_a_complaint() -> None:
+    with Benchmark.open() as sample:
+        best = sample.rank(task="digits", protocol="supernet", draws=0).to_pylist()[0]
+    with serving(None) as address, harmless(address) as page:
+        visit(page, f"{address}/?task=digits&combiners=no")
+        assert "proxy=" in page.url and page.get_by_text("built-in sample").is_visible()
+        chart = page.get_by_test_id("stVegaLiteChart").first
+        assert chart.get_by_text(best["proxy"], exact=True).first.is_visible()
+        assert chart.get_by_text(f"{best['rho']:.2f}", exact=True).first.is_visible()
+        for name in PAGES[1:]:
+            title = "Your proxy" if name == "yours" else name.capitalize()
+            page.get_by_test_id("stTopNavLinkContainer").filter(has_text=title).first.click()
+            page.wait_for_url(f"**/{name}?*", timeout=PATIENCE)
+            settle(page)
+            assert page.get_by_test_id("stException").count() == 0
+            assert page.get_by_test_id("stAlertContentError").count() == 0
+            if name != "about":
+                assert "task=digits" in page.url
 
 
 def test_the_known_rank_is_there_and_a_click_and_a_filter_change_the_address(

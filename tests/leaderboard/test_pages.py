@@ -106,7 +106,7 @@ def test_proxies_are_picked_for_a_combination(benchmark: Path, visit: Open) -> N
     page = visit(benchmark, "combine", **SCRATCH, combiner="rank_sum", chosen="snip zico nothing")
     assert "nothing" in page.warning[0].value
     assert query(page)["chosen"] == "snip zico"
-    assert "`snip`, `zico`" in text(page)
+    assert "**snip**, **zico**" in text(page)
     page.multiselect(key="chosen").set_value(["snip", "zico", "params"]).run()
     assert query(page)["chosen"] == "snip zico params" and list(metrics(page)) == ["rho"]
 
