@@ -1,7 +1,8 @@
 """What every proxy costs, alone and together, beside one forward and backward pass of the same network.
 
 `python -m bench.proxies [--space autoformer-small] [--batch 8] [--image 224] [--architectures 3]`; on a GPU
-if there is one. The machine should be idle: ratios move less than seconds. Some five minutes on two cores.
+if there is one. The machine should be idle: ratios move less than seconds. Some ten minutes on two cores.
+The operations of `macs` and `az_complexity` are counted on shapes, not computed.
 """
 
 from __future__ import annotations
@@ -60,6 +61,11 @@ class Run:
     scores: dict[str, proxies.Score]
     unit: float
 
+    @property
+    def peak_bytes(self) -> int | None:
+        """Most GPU memory in use at a time; None on a CPU, where it is not measured."""
+        return max((s.peak_bytes for s in self.scores.values() if s.peak_bytes is not None), default=None)
+
 
 def main() -> None:
     """Measure and print the tables: medians over architectures."""
@@ -108,53 +114,67 @@ def print_tables(
         f"{torch.__version__}, medians of {len(runs['all'])} architectures"
     )
     print(f"forward+backward {unit:.3f} s; machine's peak {peak / 1e9:.0f} GFLOP/s")
-    flops = {name: _flops([name], network, batches) for name in tqdm(proxies.names(), desc="FLOPs")}
-    print_table(runs["all"], flops, peak)
-    print(f"\n{'together':<28}{'s':>8}{'x fwd+bwd':>11}{'arch/s':>8}{'GFLOP':>9}{'of peak':>9}")
+    memory = _process_memory()  # before more than the budget is used, by counting
+    alone = {
+        name: Run(*measured_seconds([name], network, batches, options.memory_gib), unit)
+        for name in tqdm(proxies.names(), desc="each alone")
+    }
+    flops = {
+        name: _flops([name], network, batches, options.memory_gib)
+        for name in tqdm(proxies.names(), desc="FLOPs")
+    }
+    print_table(runs["all"], alone, flops, peak)
+    head = f"{'s':>8}{'x fwd+bwd':>11}{'arch/s':>8}{'GFLOP':>9}{'of peak':>9}{'peak MiB':>10}"
+    print(f"\n{'together':<28}{head}")
     for title, found in runs.items():
         seconds = statistics.median(run.seconds for run in found)
         ratio = statistics.median(run.seconds / run.unit for run in found)
-        counted = _flops(list(found[0].scores), network, batches)
+        counted = _flops(list(found[0].scores), network, batches, options.memory_gib)
         print(
             f"{title:<28}{seconds:>8.3f}{ratio:>11.2f}{1 / seconds:>8.2f}{counted / 1e9:>9.0f}"
-            f"{counted / seconds / peak:>9.0%}"
+            f"{counted / seconds / peak:>9.0%}{_mebibytes(max(found, key=_peak).peak_bytes):>10}"
         )
-    print(f"\npeak memory: {_peak_memory(device)}")
+    if device.type == "cpu":
+        print(f"\npeak memory: {memory:.2f} GiB, the whole process")
 
 
-def print_table(runs: list[Run], flops: dict[str, float], peak: float) -> None:
-    """Print one line a proxy: its price alone, and what it adds when all run together in this order."""
+def print_table(runs: list[Run], alone: dict[str, Run], flops: dict[str, float], peak: float) -> None:
+    """Print one line a proxy: its price by itself, and what it adds when all run together in this order."""
     head = f"{'':<22}{'alone s':>9}{'x fwd+bwd':>11}{'GFLOP':>8}{'of peak':>9}{'added s':>9}{'x fwd+bwd':>11}"
     print(f"{head}{'peak MiB':>10}  passes")
-    for name in runs[0].scores:
+    for name, own in alone.items():
         scores = [run.scores[name] for run in runs]
-        units = [run.unit for run in runs]
-        alone = statistics.median(score.seconds for score in scores)
         added = statistics.median(score.marginal_seconds for score in scores)
-        ratio = statistics.median(s.seconds / unit for s, unit in zip(scores, units, strict=True))
-        extra = statistics.median(s.marginal_seconds / unit for s, unit in zip(scores, units, strict=True))
-        peaks = [score.peak_bytes for score in scores if score.peak_bytes is not None]
-        memory = f"{max(peaks) / 2**20:.0f}" if peaks else "-"
+        extra = statistics.median(
+            score.marginal_seconds / run.unit for score, run in zip(scores, runs, strict=True)
+        )
         failed = sorted({score.status for score in scores} - {"ok"})
         print(
-            f"{name:<22}{alone:>9.3f}{ratio:>11.2f}{flops[name] / 1e9:>8.0f}"
-            f"{flops[name] / alone / peak:>9.0%}"
-            f"{added:>9.3f}{extra:>11.2f}{memory:>10}  {', '.join([*proxies.get(name).passes, *failed])}"
+            f"{name:<22}{own.seconds:>9.3f}{own.seconds / own.unit:>11.2f}{flops[name] / 1e9:>8.0f}"
+            f"{flops[name] / own.seconds / peak:>9.0%}{added:>9.3f}{extra:>11.2f}"
+            f"{_mebibytes(own.peak_bytes):>10}  {', '.join([*proxies.get(name).passes, *failed])}"
         )
 
 
-def _flops(names: list[str], network: nn.Module, batches: Batches) -> float:
+def _flops(names: list[str], network: nn.Module, batches: Batches, memory_gib: float) -> float:
     """Return the floating-point operations of convolutions and matrix products."""
     with FlopCounterMode(display=False) as counter:
-        proxies.compute(names, network, batches)
+        proxies.compute(names, network, batches, memory_gib=memory_gib)
     return counter.get_total_flops()
 
 
-def _peak_memory(device: torch.device) -> str:
-    if device.type == "cuda":
-        return f"{torch.cuda.max_memory_allocated(device) / 2**30:.2f} GiB of GPU memory"
+def _peak(run: Run) -> int:
+    return run.peak_bytes or 0
+
+
+def _mebibytes(count: int | None) -> str:
+    return "-" if count is None else f"{count / 2**20:.0f}"
+
+
+def _process_memory() -> float:
+    """Return the most memory that the process has held so far, GiB."""
     unit = 1 if sys.platform == "darwin" else 1024
-    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30:.2f} GiB, the whole process"
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
 
 def _device_name(device: torch.device) -> str:

@@ -22,7 +22,7 @@ STATISTICS = {
     "n": "Architectures with both an accuracy and a score: the fewest of any proxy seed.",
     "failed": "Scores that came out as no number, over all seeds; they are left out, never replaced.",
     "unscored": "Architectures with an accuracy that the proxy has not scored.",
-    "ms": "Median time of the proxy alone for one architecture, its share of network passes included.",
+    "ms": "Median time of the proxy for one architecture; passes it shares with others count in full.",
     "noise": "The standard deviation of one architecture's accuracy over training seeds.",
     "bias": "The rank correlation of a proxy, or of the accuracies, with the parameter count.",
     "information gain": "How many bits a second proxy tells about the accuracy beyond the first, over "

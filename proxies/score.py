@@ -20,7 +20,8 @@ class Score:
     value:            the score; None unless status is "ok".
     status:           "ok", "nan" or "inf" (not finite), "empty" (nothing to measure), "oom", "error".
     message:          the reason, one line; None when ok.
-    seconds:          price of this proxy alone: the passes it needs and its own part.
+    seconds:          price of this proxy: its own part and the passes it needs, with all that was collected
+                      on them for all proxies of this run: an upper bound of what it takes by itself.
     marginal_seconds: what it added to this run: passes that an earlier proxy had asked for are free.
     peak_bytes:       most GPU memory in use at a time, beyond what was in use before; None on CPU (not
                       measured).
@@ -49,8 +50,8 @@ def compute(
                 weights, buffers, gradients, mode, hooks. It runs in the mode it has, TF32 and autocast off.
                 Drop rates should be 0.
     batches:    pairs of images (batch, channels, height, width), of the network's dtype and device, and
-                labels (batch,) int64 or None; the first one is the mini-batch of proxies that need one. See
-                `batches_needed`.
+                labels, (batch,) int64 or what the network's loss expects, or None; the first one is the
+                mini-batch of proxies that need one. See `batches_needed`, `proxies.probe.loss.summed_loss`.
     seed:       of everything random in a score.
     memory_gib: bound on what forward passes keep for backward passes; see `Probe`. Scores do not depend on it
                 but for rounding.

@@ -4,7 +4,9 @@ Ranks are kept doubled and centred, 2 * (average rank - mean rank): whole number
 that sums of their products are exact and the same rho comes out in whatever order the rows are added.
 """
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations, combinations_with_replacement
 from math import comb
 
@@ -164,15 +166,16 @@ def bootstrap_spearman(truth: Real, scores: Real, draws: int, generator: np.rand
         return result
     columns = _grouped_by_missing(truth, scores)
     step = max(1, BLOCK // rows)
-    for start in range(0, draws, step):
-        block = slice(start, min(draws, start + step))
-        drawn = generator.multinomial(rows, np.full(rows, 1 / rows), size=block.stop - block.start)
-        weights = np.ascontiguousarray(drawn.T, dtype=np.float64)  # (rows, draws)
-        for present, truth_ties, score_ties in columns:
-            used = weights if present.all() else weights[present]
-            sample = _Sample(used, truth_ties)
-            for column, ties in score_ties:
-                result[block, column] = sample.correlation(ties)
+    with ThreadPoolExecutor(os.cpu_count()) as cores:  # numpy lets go of the interpreter on large arrays
+        for start in range(0, draws, step):
+            block = slice(start, min(draws, start + step))
+            drawn = generator.multinomial(rows, np.full(rows, 1 / rows), size=block.stop - block.start)
+            weights = np.ascontiguousarray(drawn.T, dtype=np.float64)  # (rows, draws)
+            for present, truth_ties, score_ties in columns:
+                used = weights if present.all() else weights[present]
+                found = cores.map(_Sample(used, truth_ties).correlation, [ties for _, ties in score_ties])
+                for (column, _), rho in zip(score_ties, found, strict=True):
+                    result[block, column] = rho
     return result
 
 

@@ -41,7 +41,11 @@ def run(settings: Settings, run: Run) -> None:
         mine = [block for block in todo if block.seed == seed]
         found: Counter[str] = Counter()
         with tqdm(
-            total=sum(map(len, mine)), desc=f"layers {name} seed {seed}", unit="arch", disable=not mine
+            total=sum(map(len, mine)),
+            desc=f"layers {name} seed {seed}",
+            unit="arch",
+            delay=2,  # a mistake in the images is told first, in a line of its own
+            disable=not mine,
         ) as bar:
             for block in mine:
                 found += work(block, bar.update)

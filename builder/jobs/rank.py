@@ -45,7 +45,7 @@ def run(settings: Settings, run: Run) -> None:
         print(table(list(group), ceilings[protocol, recipe]))
     print(
         "\nrho: Spearman, 95 % interval by bootstrap over architectures; tau: Kendall's tau-b;\n"
-        "|params: rho given params; ms: median milliseconds an architecture for this proxy alone;\n"
+        "|params: rho given params; ms: median milliseconds an architecture, shared passes in full;\n"
         "* control, to compare with; (ceiling): what a perfect proxy could reach, where training seeds tell."
     )
 

@@ -31,7 +31,8 @@ def epe_nas(probe: Probe) -> float:
     Neural Architecture Search", ICANN 2021, as NASLib computes it.
     Deviations: a batch in which no class has two images has no score; the code gives it about 0. The number
     of logits is that of the last weighted layer.
-    Raises NothingCollected when no class has two images; ProxyError without labels.
+    Raises NothingCollected when no class has two images; ProxyError without labels, and
+    unless an image has one class.
     """
     labels = probe.labels
     correlations = (correlation(probe.input_jacobian()).abs() + _FLOOR).log()

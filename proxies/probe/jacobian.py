@@ -115,11 +115,13 @@ def kernel_modules(network: nn.Module) -> dict[str, nn.Module] | None:
     return {name: modules[name] for name in owners}
 
 
-def collect_tangent_kernel(network: nn.Module, images: Tensor) -> Tensor:
+def collect_tangent_kernel(network: nn.Module, images: Tensor, memory_gib: float | None = None) -> Tensor:
     """Return the same Gram matrix by one backward pass a sample over the whole batch, (batch, batch) float64.
 
     For networks with BatchNorm in training mode, where a sample's logits depend on the other images, and for
-    unusual weights. Holds batch x weights numbers.
+    unusual weights.
+    memory_gib: as many weights are differentiated by at a time as have gradients of all samples within it,
+                one tensor at least; all by default. Every share of them takes another pass a sample.
     """
     leaves = {
         name: parameter.detach().requires_grad_()
@@ -128,22 +130,38 @@ def collect_tangent_kernel(network: nn.Module, images: Tensor) -> Tensor:
     }
     if not leaves:
         raise NothingCollected("The network has no parameter called weight.")
+    budget = float("inf") if memory_gib is None else memory_gib * 2**30 / len(images)
+    shares: list[dict[str, Tensor]] = [{}]
+    for name, leaf in leaves.items():
+        if shares[-1] and leaf.nbytes + sum(other.nbytes for other in shares[-1].values()) > budget:
+            shares.append({})
+        shares[-1][name] = leaf
+    kernel = torch.zeros(len(images), len(images), dtype=torch.float64, device=images.device)
+    for share in shares:
+        kernel += _kernel_of(network, images, share)
+    return kernel
+
+
+def _kernel_of(network: nn.Module, images: Tensor, leaves: Mapping[str, Tensor]) -> Tensor:
+    """The part of the Gram matrix that comes from some weights, (batch, batch) float64."""
     with torch.enable_grad():
         logits = call(network, images, leaves)
         rows = []
         for index in range(len(images)):
             seed = torch.zeros_like(logits)
             seed[index] = 1
-            found = torch.autograd.grad(
-                logits,
-                list(leaves.values()),
-                seed,
-                retain_graph=True,
-                allow_unused=True,
-                materialize_grads=True,
+            rows.append(
+                torch.autograd.grad(
+                    logits,
+                    list(leaves.values()),
+                    seed,
+                    retain_graph=True,
+                    allow_unused=True,
+                    materialize_grads=True,
+                )
             )
-            rows.append(torch.cat([gradient.flatten() for gradient in found]))
     kernel = torch.zeros(len(rows), len(rows), dtype=torch.float64, device=images.device)
-    for block in torch.stack(rows).split(1 << 20, dim=1):
-        kernel += block.double() @ block.double().T
+    for gradients in zip(*rows, strict=True):  # of one tensor, a gradient a sample
+        flat = torch.stack(gradients).flatten(1).double()  # (batch, weights)
+        kernel += flat @ flat.T
     return kernel

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, l1_loss, mse_loss
 
-from proxies.errors import ProxyError
+from proxies.errors import NothingCollected, ProxyError
 from proxies.options import unknown
 
 _FLOOR = 1e-5  # of a probability, as TransNAS-Bench-101's code has it
@@ -54,7 +54,8 @@ def summed_loss(network: nn.Module, outputs: Tensor, labels: Tensor) -> Tensor:
     labels:  cross_entropy: (batch, places) int64. soft_cross_entropy: a share of each class, as the outputs.
              squared_error and absolute_error: as the outputs.
 
-    Raises ProxyError when labels are not of the outputs' shape.
+    Raises ProxyError when labels are not of the outputs' shape; NothingCollected for classes of which there
+    is only one, whose loss is the same at all weights.
     """
     name = loss_name(network)
     expected = outputs.shape[:1] + outputs.shape[2:] if name == "cross_entropy" else outputs.shape
@@ -63,5 +64,7 @@ def summed_loss(network: nn.Module, outputs: Tensor, labels: Tensor) -> Tensor:
             f"Labels are {tuple(labels.shape)} for outputs {tuple(outputs.shape)}; "
             f"{name} expects {tuple(expected)}."
         )
+    if name in CLASS_LOSSES and outputs.shape[1] == 1:
+        raise NothingCollected("The network knows one class: its loss is the same at all weights.")
     numbers = outputs[0, 0].numel() if name in CLASS_LOSSES else outputs[0].numel()
     return _LOSSES[name](outputs, labels) / numbers

@@ -42,6 +42,7 @@ class Pass:
     stage:     of the walk, where it is collected on one; see `proxies.probe.walk`.
     collector: makes its collector on a walk.
     statistic: of the gradients of every sample, all of which one collector gathers.
+    alone:     whether a sample's loss must be its own: where samples are coupled, each is walked with alone.
     needs:     passes that it reads.
     walks:     whether it is collected on a walk over this network; where not, `collect` computes it.
     graphs:    what it keeps for its backward passes, in what a forward pass keeps.
@@ -53,6 +54,7 @@ class Pass:
     stage: Stage | None = None
     collector: Callable[[Probe], Collector] | None = None
     statistic: str | None = None
+    alone: bool = False
     needs: tuple[str, ...] = ()
     walks: Callable[[nn.Module], bool] = lambda network: True
     graphs: int = 1
@@ -112,7 +114,7 @@ def _walked(stage: Stage, collector: Callable[[Probe], Collector]) -> Pass:
 
 
 def _of_samples(statistic: str) -> Pass:
-    return Pass(1, _COSTS["loss"], stage="loss", statistic=statistic)
+    return Pass(1, _COSTS["loss"], stage="loss", statistic=statistic, alone=statistic != "sum")
 
 
 _COSTS: dict[Stage, str] = {
@@ -150,16 +152,19 @@ PASSES: dict[str, Pass] = {
     "tangent_kernel": Pass(
         1,
         _COSTS["logits"],
-        collect=lambda probe: collect_tangent_kernel(probe.network, probe.images),
+        collect=lambda probe: collect_tangent_kernel(probe.network, probe.images, probe.memory_gib),
         stage="logits",
         collector=lambda probe: TangentKernel(kernel_modules(probe.network) or {}, len(probe.images)),
         walks=lambda network: kernel_modules(network) is not None,
     ),
-    "class_gradients": _walked(
-        "classes",
-        lambda probe: ClassGradients(
+    "class_gradients": Pass(
+        1,
+        _COSTS["classes"],
+        stage="classes",
+        collector=lambda probe: ClassGradients(
             weighted_layers(probe.network), len(probe.images), probe.generator("weights")
         ),
+        alone=True,
     ),
     "channel_saliency": _walked(
         "loss", lambda probe: ChannelSaliency(weighted_layers(probe.network), len(probe.images))

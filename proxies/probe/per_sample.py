@@ -36,7 +36,7 @@ class SampleGradients(Collector):
                 `Moments` of |g_i|; "moments", those of g_i.
 
     The gradients of the samples are formed from a layer's input and output gradient, for some rows of the
-    weight at a time, reduced and freed: no more than a few million numbers are held. Into how many parts the
+    weight at a time, reduced and freed: no more than `_HELD` numbers are held. Into how many parts the
     samples are cut changes nothing but rounding.
     """
 

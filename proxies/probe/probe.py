@@ -55,7 +55,7 @@ class Probe:
         self.seed = seed
         self.wanted = set(wanted)
         self.interval = interval
-        self.memory_gib = memory_gib
+        self.memory_gib: float | None = memory_gib
         self.outcomes: dict[str, Outcome[Any]] = {}
         self.spent: dict[str, dict[str, Price]] = {}
         self.walks = 0
@@ -254,8 +254,7 @@ class Probe:
 
     def _alone(self, name: str) -> bool:
         """Whether a pass sees each image in a batch of its own, so that a sample's loss is its own."""
-        statistic = PASSES[name].statistic
-        return statistic is not None and statistic != "sum" and samples_are_coupled(self.network)
+        return PASSES[name].alone and samples_are_coupled(self.network)
 
     def _beside(self, name: str) -> list[str]:
         """The passes to walk with for this one: all that are wanted and may see the batch as it does."""

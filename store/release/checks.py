@@ -144,6 +144,7 @@ def _runs(ask: Ask) -> Iterator[str]:
     wrote = " UNION ".join(f"SELECT run_id FROM {name}" for name in TABLES if name != "runs")
     condition = f'"commit" IS NULL AND run_id IN ({wrote})'
     yield from _told(ask, "runs", "no commit: which code computed its rows is not known", condition)
+    yield from _told(ask, "searches", "a search that is not at its end", "status = 'running'")
 
 
 def _told(ask: Ask, table: str, what: str, condition: str, rows: str | None = None) -> Iterator[str]:

@@ -237,3 +237,13 @@ def test_a_network_without_memory_is_counted_and_nothing_else():
     scores = proxies.compute(ALL, network, [])
     assert {name for name in ALL if scores[name].status == "ok"} == COUNTED
     assert scores["macs"].value == 64 * 27 * 6 + 384 * 12 + 12 * 4
+
+
+def test_one_class_has_no_loss_to_learn_from():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 1))
+    data = [(images, torch.zeros_like(labels)) for images, labels in batches()]
+    labelled = [name for name in proxies.names() if proxies.get(name).data == "labels"]
+    scores = proxies.compute([*labelled, "params"], draw(network, 0), data)
+    assert scores.pop("params").status == "ok"
+    assert {name for name, score in scores.items() if score.value is not None} <= {"epe_nas"}
+    assert "one class" in scores["snip"].message and scores["snip"].status == "empty"

@@ -126,6 +126,8 @@ def test_the_tangent_kernel_is_that_of_one_backward_pass_a_sample(build):
     probe = proxies.Probe(network, DOUBLE)
     expected = collect_tangent_kernel(network, probe.images)
     torch.testing.assert_close(probe.tangent_kernel(), expected, rtol=1e-10, atol=1e-10)
+    in_shares = collect_tangent_kernel(network, probe.images, memory_gib=1e-9)
+    torch.testing.assert_close(in_shares, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_the_quick_way_is_taken_where_it_holds():
@@ -141,6 +143,17 @@ def test_ntk_cond_of_orthonormal_gradients_is_one():
     assert value("ntk_cond", Linear(torch.zeros(2, 192)), data) == pytest.approx(-1, abs=1e-12)
     images[4] = images[3]
     assert score("ntk_cond", Linear(torch.zeros(2, 192)), data).status == "inf"
+
+
+def test_a_drawn_class_gradient_is_its_samples_own_where_a_batch_couples_them():
+    network = convolutional().double().train()
+    images, _ = DOUBLE[0]
+    gradients = proxies.Probe(network, DOUBLE).class_gradients()  # (layers, images)
+    weight = network[0].weight
+    for image, found in zip(images, gradients[0], strict=True):
+        logs = network(image[None]).log_softmax(dim=1)[0]
+        candidates = torch.stack([torch.autograd.grad(-y, weight, retain_graph=True)[0] for y in logs])
+        assert (candidates - found).abs().min() < 1e-12
 
 
 def test_vkdnw_is_the_entropy_of_the_deciles_of_drawn_gradients():

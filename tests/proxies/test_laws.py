@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 import proxies
 from proxies import Probe, ProxyError
 from proxies.gradient_based.l_swag_lambda import lambda_statistic
-from proxies.probe import depth_percentile, per_sample, walk
+from proxies.probe import depth_percentile, loss, per_sample
 from proxies.probe.activations import ActivationPatterns, agreement, distinct, pack
 from proxies.probe.layers import weighted_layers
 from proxies.probe.per_sample import Moments, SampleGradients, layers_within
@@ -88,17 +88,19 @@ def lambda_of(network, data):
 
 
 def test_under_a_loss_three_times_as_large(monkeypatch):
-    before = {name: value(name, TinyViT().double(), DOUBLE) for name in ("grad_norm", "snip", "zico")}
+    names = ("grad_norm", "snip", "zico", "gradsign")
+    before = {name: value(name, TinyViT().double(), DOUBLE) for name in names}
     before_lambda = lambda_of(TinyViT().double(), DOUBLE)
 
-    def thrice(*arguments, **keywords):
-        return 3 * cross_entropy(*arguments, **keywords)
+    def thrice(outputs, labels):
+        return 3 * cross_entropy(outputs, labels, reduction="sum")
 
-    monkeypatch.setattr(walk, "cross_entropy", thrice)
+    monkeypatch.setitem(loss._LOSSES, "cross_entropy", thrice)
     after = {name: value(name, TinyViT().double(), DOUBLE) for name in before}
     assert after["grad_norm"] == pytest.approx(3 * before["grad_norm"], rel=1e-12)
     assert after["snip"] == pytest.approx(3 * before["snip"], rel=1e-12)
     assert after["zico"] == pytest.approx(before["zico"], rel=1e-9)
+    assert after["gradsign"] == before["gradsign"]
     layers = value("depth", TinyViT(), [])
     assert lambda_of(TinyViT().double(), DOUBLE) == pytest.approx(
         before_lambda - layers * math.log(3), rel=1e-9
