@@ -1,11 +1,9 @@
 """L-SWAG's first factor in its other reading: over batches."""
 
-from torch import Tensor
-
 from proxies.gradient_based.l_swag_lambda import lambda_statistic
 from proxies.probe import WHOLE, Interval, Probe
 from proxies.probe.layers import weighted_layers
-from proxies.probe.per_sample import Moments
+from proxies.probe.per_sample import moments_of
 from proxies.registry import proxy
 
 
@@ -31,12 +29,7 @@ def l_swag_lambda_batch(probe: Probe, *, mean: bool = False, interval: Interval 
 
 def lambda_of_batches(probe: Probe, mean: bool, interval: Interval) -> float:
     """Return Lambda over all batches."""
-    found = ((layer.index, _moments(gradients)) for layer, gradients in probe.batch_gradients())
+    found = (
+        (layer.index, moments_of(gradients, magnitudes=True)) for layer, gradients in probe.batch_gradients()
+    )
     return lambda_statistic(found, len(weighted_layers(probe.network)), mean, interval)
-
-
-def _moments(gradients: Tensor) -> Moments:
-    """Those of the magnitudes of gradients (batches, *weight), over batches, float64."""
-    magnitudes = gradients.double().abs()
-    mean = magnitudes.mean(dim=0)
-    return Moments(mean, magnitudes.sub_(mean).square_().mean(dim=0))

@@ -6,6 +6,8 @@ from proxies.errors import NothingCollected
 from proxies.probe import Probe
 from proxies.registry import proxy
 
+_AT_ONCE = 1 << 17  # weights whose statistics are taken at a time: as many as stay in a cache
+
 
 @proxy(
     "zico",
@@ -35,11 +37,16 @@ def zico(probe: Probe) -> float:
 
 def log_ratio(gradients: torch.Tensor) -> float | None:
     """Return the log of a layer's summed ratios, gradients (batches, *weight); None when no weight varies."""
+    ratios = [_ratio(some) for some in gradients.flatten(1).split(_AT_ONCE, dim=1)]
+    ratio = torch.stack(ratios).sum()
+    return None if ratio == 0 else ratio.log().item()
+
+
+def _ratio(gradients: torch.Tensor) -> torch.Tensor:
+    """The summed ratios of weights, of gradients (batches, weights); NaN is kept, to be seen in the score."""
     gradients = gradients.double()  # the pass's own where they are float64: not to be written to
     if len(gradients) == 2:  # the same numbers, several times faster
         spread = (gradients[0] - gradients[1]).abs_().div_(2)
     else:
         spread = gradients.std(dim=0, correction=0)
-    # NaN is kept, to be seen in the score.
-    ratio = torch.where(spread == 0, 0.0, gradients.abs().mean(dim=0).div_(spread)).sum()
-    return None if ratio == 0 else ratio.log().item()
+    return torch.where(spread == 0, 0.0, gradients.abs().mean(dim=0).div_(spread)).sum()

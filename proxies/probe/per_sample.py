@@ -116,6 +116,16 @@ class SampleGradients(Collector):
         ]
 
 
+def moments_of(gradients: Tensor, magnitudes: bool) -> Moments:
+    """Return the moments of gradients (count, *weight) over their first axis, or of their sizes."""
+    moments = _no_moments(gradients[0])
+    step = max(1, _HELD.get(gradients.device.type, _HELD["cuda"]) // gradients[:, 0].numel())
+    for start in range(0, gradients.shape[1], step):
+        rows = slice(start, start + step)
+        _update(moments, rows, gradients[:, rows], magnitudes, seen=0)
+    return moments
+
+
 def _no_moments(weight: Tensor) -> Moments:
     zeros = torch.zeros_like(weight, dtype=torch.float64, requires_grad=False)
     return Moments(zeros, zeros.clone())
