@@ -11,6 +11,7 @@ import argparse
 import resource
 import statistics
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -64,7 +65,7 @@ class Run:
     @property
     def peak_bytes(self) -> int | None:
         """Most GPU memory in use at a time; None on a CPU, where it is not measured."""
-        return max((s.peak_bytes for s in self.scores.values() if s.peak_bytes is not None), default=None)
+        return _most(score.peak_bytes for score in self.scores.values())
 
 
 def main() -> None:
@@ -132,7 +133,7 @@ def print_tables(
         counted = _flops(list(found[0].scores), network, batches, options.memory_gib)
         print(
             f"{title:<28}{seconds:>8.3f}{ratio:>11.2f}{1 / seconds:>8.2f}{counted / 1e9:>9.0f}"
-            f"{counted / seconds / peak:>9.0%}{_mebibytes(max(found, key=_peak).peak_bytes):>10}"
+            f"{counted / seconds / peak:>9.0%}{_mebibytes(_most(run.peak_bytes for run in found)):>10}"
         )
     if device.type == "cpu":
         print(f"\npeak memory: {memory:.2f} GiB, the whole process")
@@ -163,8 +164,8 @@ def _flops(names: list[str], network: nn.Module, batches: Batches, memory_gib: f
     return counter.get_total_flops()
 
 
-def _peak(run: Run) -> int:
-    return run.peak_bytes or 0
+def _most(counts: Iterable[int | None]) -> int | None:
+    return max((count for count in counts if count is not None), default=None)
 
 
 def _mebibytes(count: int | None) -> str:
