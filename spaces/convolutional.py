@@ -235,20 +235,25 @@ def relu_conv_bn(width: int, wider: int, kernel: int, side: int) -> Cost:
     return convolution(width, wider, kernel, side) + batch_norm(wider)
 
 
-def roles_of(network: nn.Module, embed: str, head: str) -> dict[str, str]:
-    """Return the role of every leaf: embed, norm, head or convolution.
+class ConvolutionalNetwork(nn.Module):
+    """A network that says what each of its leaf modules is for.
 
-    embed, head: how the names of the stem's and the head's modules begin.
+    embed_at, head_at: how the names of the stem's and the head's modules begin.
     """
 
-    def role(name: str, module: nn.Module) -> str:
-        for prefix, part in ((embed, "embed"), (head, "head")):
+    embed_at, head_at = "stem", "classifier"
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """What each leaf module is for: embed, convolution, norm or head."""
+        return {
+            name: self._role(name, module)
+            for name, module in self.named_modules()
+            if not list(module.children()) and not isinstance(module, nn.Identity)
+        }
+
+    def _role(self, name: str, module: nn.Module) -> str:
+        for prefix, part in ((self.embed_at, "embed"), (self.head_at, "head")):
             if name == prefix or name.startswith(f"{prefix}."):
                 return part
         return "norm" if isinstance(module, nn.BatchNorm2d) else "convolution"
-
-    return {
-        name: role(name, module)
-        for name, module in network.named_modules()
-        if not list(module.children()) and not isinstance(module, nn.Identity)
-    }

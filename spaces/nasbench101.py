@@ -23,13 +23,13 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture, canonical
 from spaces.cell_graph import Graph, pairs_of
 from spaces.convolutional import (
+    ConvolutionalNetwork,
     ConvolutionalSpace,
     Cost,
     ImageShape,
     batch_norm,
     convolution,
     linear,
-    roles_of,
 )
 from spaces.errors import SpaceError
 from spaces.space import pick, register
@@ -230,7 +230,7 @@ def _cell_cost(graph: Graph, width: int, wider: int, side: int) -> Cost:
     return total
 
 
-class CellNetwork(nn.Module):
+class CellNetwork(ConvolutionalNetwork):
     """The network of one cell; channels: of the stem and the first stack, stacks of so many cells."""
 
     def __init__(self, graph: Graph, channels: int, stacks: int, cells: int, shape: ImageShape) -> None:
@@ -249,11 +249,6 @@ class CellNetwork(nn.Module):
         cells_at = [f"layers.{i}" for i, layer in enumerate(self.layers) if isinstance(layer, Cell)]
         self.stages = ["stem", *cells_at]
         self.feature_map = cells_at[-1]
-
-    @property
-    def roles(self) -> dict[str, str]:
-        """What each leaf module is for: embed, convolution, norm or head."""
-        return roles_of(self, "stem", "classifier")
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (batch, channels, side, side) to logits (batch, classes)."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture, canonical
 from spaces.convolutional import (
     ChoiceSpace,
+    ConvolutionalNetwork,
     Cost,
     ImageShape,
     ReLUConvBN,
@@ -25,7 +26,6 @@ from spaces.convolutional import (
     convolution,
     linear,
     relu_conv_bn,
-    roles_of,
 )
 from spaces.errors import SpaceError
 from spaces.space import register
@@ -100,7 +100,7 @@ def nodes_of(values: Mapping[str, Any]) -> list[list[str]]:
     return [node.strip("|").split("|") for node in values["cell"].split("+")]
 
 
-class CellNetwork(nn.Module):
+class CellNetwork(ConvolutionalNetwork):
     """The network of one cell, its modules and their names those of the published weights.
 
     operations: of the cell's edges. channels: of the first stage. cells: of a stage.
@@ -125,11 +125,6 @@ class CellNetwork(nn.Module):
         self.global_pooling = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(width, shape.classes)
         self.stages = ["stem", *(f"cells.{index}" for index in range(len(self.cells)))]
-
-    @property
-    def roles(self) -> dict[str, str]:
-        """What each leaf module is for: embed, convolution, norm or head."""
-        return roles_of(self, "stem", "classifier")
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (batch, channels, side, side) to logits (batch, classes)."""

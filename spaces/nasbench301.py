@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture, canonical
 from spaces.convolutional import (
     ChoiceSpace,
+    ConvolutionalNetwork,
     Cost,
     ImageShape,
     ReLUConvBN,
@@ -27,7 +28,6 @@ from spaces.convolutional import (
     convolution,
     linear,
     relu_conv_bn,
-    roles_of,
 )
 from spaces.errors import SpaceError
 from spaces.space import register
@@ -178,7 +178,7 @@ def _operation_cost(name: str, width: int, stride: int, side: int) -> Cost:
     return pair * (2 if kind == "sep" else 1)
 
 
-class Network(nn.Module):
+class Network(ConvolutionalNetwork):
     """The network of two cells; channels: of the first ones, cells: in all."""
 
     def __init__(
@@ -197,11 +197,6 @@ class Network(nn.Module):
         cells_at = [f"cells.{index}" for index in range(cells)]
         self.stages = ["stem", *cells_at]
         self.feature_map = cells_at[-1]
-
-    @property
-    def roles(self) -> dict[str, str]:
-        """What each leaf module is for: embed, convolution, norm or head."""
-        return roles_of(self, "stem", "classifier")
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (batch, channels, side, side) to logits (batch, classes)."""

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture, canonical
 from spaces.convolutional import (
     ChoiceSpace,
+    ConvolutionalNetwork,
     ConvolutionalSpace,
     Cost,
     ImageShape,
@@ -30,7 +31,6 @@ from spaces.convolutional import (
     batch_norm,
     convolution,
     relu_conv_bn,
-    roles_of,
 )
 from spaces.errors import SpaceError
 from spaces.space import pick, register
@@ -241,13 +241,15 @@ def _basic_cost(_: str, width: int, wider: int, stride: int, side: int) -> Cost:
     return total
 
 
-class Network(nn.Module):
+class Network(ConvolutionalNetwork):
     """An encoder with the head of its task.
 
     stages: digits. cell: digits of the edges, "" for residual blocks.
 
     It says of itself which loss its task has (`loss`).
     """
+
+    embed_at, head_at = "encoder.stem", "head"
 
     def __init__(self, stages: str, cell: str, shape: ImageShape) -> None:
         super().__init__()
@@ -273,11 +275,6 @@ class Network(nn.Module):
         blocks_at = [f"encoder.layer{n}.{b}" for n in range(len(stages)) for b in range(CELLS)]
         self.stages = ["encoder.stem", *blocks_at]
         self.feature_map = "joined"
-
-    @property
-    def roles(self) -> dict[str, str]:
-        """What each leaf module is for: embed, convolution, norm or head."""
-        return roles_of(self, "encoder.stem", "head")
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (batch, channels, side, side) to what the head makes of them.
