@@ -4,11 +4,13 @@ import math
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy, l1_loss, mse_loss
 
 import proxies
 import spaces
 from proxies.probe.loss import summed_loss
+from spaces.convolutional import ConvolutionalNetwork, ReLUConvBN
 from spaces.nasbench101 import NASBench101
 from spaces.nasbench201 import NASBench201
 from spaces.nasbench301 import NASBench301
@@ -59,6 +61,23 @@ def test_every_proxy_runs_or_declares_what_it_needs(name):
             assert score.status == "ok" and math.isfinite(score.value), (proxy, score)
 
 
+class Dense(ConvolutionalNetwork):
+    """A network that says numbers of every pixel: the benchmark's decoders are too slow for every proxy."""
+
+    head_at = "head"
+
+    def __init__(self, loss):
+        super().__init__()
+        self.input_shape, self.loss = (3, 16, 16), loss
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8))
+        self.layers = nn.Sequential(ReLUConvBN(8, 8, 3), ReLUConvBN(8, 8, 3))
+        self.head = nn.Conv2d(8, 4, 1)
+        self.stages, self.feature_map = ["stem", "layers.0", "layers.1"], "layers.1"
+
+    def forward(self, images):
+        return self.head(self.layers(self.stem(images)))
+
+
 # Of every backward stage one, and those that read a feature map, classes or labels their own way.
 MANY_SIDED = [
     "snip",
@@ -76,23 +95,45 @@ MANY_SIDED = [
 CLASSES_ALONE = {"vkdnw": ("classes", "probabilities", "permutation"), "epe_nas": ("classes", "permutation")}
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_proxies_run_under_the_loss_of_every_target(target):
+def of_task(target, side):
     space = spaces.get("transnas-macro")
     architecture = space.architecture({"network": "64-1114-basic"})
-    network = space.build(architecture, image_size=64, classes=4, target=target)
-    found = scores(network, [*MANY_SIDED, *CLASSES_ALONE], labels_of(target))
+    return space.build(architecture, image_size=side, classes=4, target=target)
+
+
+def check_all(found, target):
     for proxy, score in found.items():
-        if target in CLASSES_ALONE.get(proxy, TARGETS):
-            assert score.status == "ok", (proxy, score)
+        if proxies.get(proxy).needs == "attention":
+            assert score.status == "empty"
+        elif target in CLASSES_ALONE.get(proxy, TARGETS):
+            assert score.status == "ok" and math.isfinite(score.value), (proxy, score)
         else:
             assert score.status == "error" and "one class an image" in score.message
+
+
+@pytest.mark.parametrize("target", ["probabilities", "values", "permutation"])
+def test_every_proxy_runs_under_the_loss_of_every_target_of_an_image(target):
+    network = of_task(target, side=32)
+    check_all(scores(network, proxies.names(), labels_of(target, images=3), images=3), target)
+
+
+@pytest.mark.parametrize("target", ["segments", "image"])
+def test_every_proxy_runs_under_the_loss_of_every_target_of_a_pixel(target):
+    network = Dense(of_task(target, side=32).loss)
+    check_all(scores(network, proxies.names(), labels_of(target, side=16)), target)
+
+
+@pytest.mark.parametrize("target", ["segments", "image"])
+def test_proxies_run_on_the_decoders(target):
+    network = of_task(target, side=32)
+    labels = labels_of(target, images=2, side=32)
+    check_all(scores(network, [*MANY_SIDED, *CLASSES_ALONE], labels, images=2), target)
 
 
 def test_a_network_of_no_named_target_takes_class_numbers():
     space = spaces.get("transnas-macro")
     architecture = space.architecture({"network": "64-1114-basic"})
-    network = space.build(architecture, image_size=64, classes=4)  # as a task of classes has it
+    network = space.build(architecture, image_size=32, classes=4)  # as a task of classes has it
     assert scores(network, ["snip"], labels_of("classes"))["snip"].status == "ok"
 
 
