@@ -3,7 +3,7 @@
 `python -m bench.convolutional --root FOLDER --space nasbench201 --task cifar10 [--picture FILE]`
 
 It reads what `experiment=nb201` and its sisters wrote: our scores, NAS-Bench-Suite-Zero's of the same
-networks, and the accuracies beside those. For each proxy:
+networks, and the accuracies beside those; where it has none, only the agreement is left. For each proxy:
 
     n          networks that both scored
     ours       rho of our score with accuracy, and its bootstrap 95 % interval
@@ -27,7 +27,8 @@ from proxies.combiners.ranks import spearman
 from store import Benchmark
 from store.statistics import bootstrap_spearman, interval
 
-SOURCE = "nas_bench_suite_zero"
+# zen is in the later run alone, the others in the early one
+SOURCES = ("nas_bench_suite_zero", "nas_bench_suite_zero_2022")
 # our space and task -> the column of the published tables
 CELLS = {
     (space.replace("transbench101_", "transnas-"), task.lower().replace("-", "_")): column
@@ -74,16 +75,19 @@ def main() -> None:
 def read(root: Path, space: str, task: str) -> pd.DataFrame:
     """Return a row for each network and proxy of ours: value, published (null where none), accuracy.
 
-    The score is the mean over our seeds; the accuracy is the one that the source has beside its scores.
+    The score is the mean over our seeds; the accuracy is the one that the source has beside its scores, null
+    where it has none.
     """
+    names = ", ".join(f"'{source}/' || s.proxy" for source in SOURCES)
     with Benchmark.open(root) as benchmark:
         return benchmark.sql(
             f"""SELECT s.arch_id, s.proxy, avg(s.value) AS value, any_value(p.value) AS published,
                 any_value(a.accuracy) AS accuracy
             FROM scores s JOIN architectures r ON r.arch_id = s.arch_id
-            JOIN accuracies a ON a.arch_id = s.arch_id AND a.task = s.task AND a.source LIKE 'Krishnakumar%'
+            LEFT JOIN accuracies a ON a.arch_id = s.arch_id AND a.task = s.task
+              AND a.source LIKE 'Krishnakumar%'
             LEFT JOIN scores p ON p.arch_id = s.arch_id AND p.task = s.task
-              AND p.proxy = '{SOURCE}/' || s.proxy
+              AND p.proxy IN ({names})
             WHERE r.space = '{space}' AND s.task = '{task}' AND s.proxy NOT LIKE '%/%' AND s.value IS NOT NULL
             GROUP BY ALL ORDER BY s.proxy, s.arch_id"""
         ).to_pandas()
@@ -95,21 +99,30 @@ def compared(scores: pd.DataFrame, column: str) -> pd.DataFrame:
     rows = []
     for proxy, mine in scores.groupby("proxy"):
         both = mine.dropna(subset=["published"])
-        truth, values = mine.accuracy.to_numpy(), mine.value.to_numpy()[:, None]
-        low, high = interval(bootstrap_spearman(truth, values, DRAWS, np.random.default_rng(0))[:, 0])
+        known = mine.dropna(subset=["accuracy"])
+        truth, values = known.accuracy.to_numpy(), known.value.to_numpy()[:, None]
+        low = high = math.nan
+        if len(known) > 1:
+            low, high = interval(bootstrap_spearman(truth, values, DRAWS, np.random.default_rng(0))[:, 0])
         rows.append(
             {
                 "proxy": proxy,
                 "n": len(both) or len(mine),
-                "ours": spearman(mine.value, mine.accuracy),
+                "ours": _rho(mine.value, mine.accuracy),
                 "low": low,
                 "high": high,
-                "theirs": spearman(both.published, both.accuracy) if len(both) > 1 else math.nan,
+                "theirs": _rho(both.published, both.accuracy),
                 "published": published.get(proxy, math.nan),
-                "agreement": spearman(both.value, both.published) if len(both) > 1 else math.nan,
+                "agreement": _rho(both.value, both.published),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _rho(first: pd.Series, second: pd.Series) -> float:
+    """Return Spearman's rho where both are there, NaN where that is not twice."""
+    there = first.notna() & second.notna()
+    return spearman(first[there], second[there]) if there.sum() > 1 else math.nan
 
 
 def draw(scores: pd.DataFrame, picture: Path) -> None:

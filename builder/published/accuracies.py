@@ -6,6 +6,8 @@ import csv
 import hashlib
 import pickle
 import struct
+import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +22,15 @@ from spaces import Architecture, Space, SpaceError
 
 # Parts whose numbers they are from where they were read; all rows of a recipe share the first part.
 SEPARATOR = " | "
-# What reading a file of another format raises: json ValueError, csv its own, torch.load the last six.
+# What reading a file of another format raises: json ValueError, csv and zip their own, torch the last six.
 OF_ANOTHER_FORMAT = (
     AttributeError,
     KeyError,
     TypeError,
     ValueError,
     csv.Error,
+    zipfile.BadZipFile,
+    zlib.error,
     EOFError,
     IndexError,
     RuntimeError,

@@ -6,6 +6,7 @@ their readers take: a list of networks, each an `arch` and its accuracies.
 
 import csv
 import json
+import zipfile
 
 import pyarrow.parquet as pq
 import torch
@@ -29,6 +30,7 @@ def write(importer, folder):
         "vit_bench_101": _vit_bench_101,
         "nasgraph": _nasgraph,
         "nas_bench_suite_zero": _suite_zero,
+        "nas_bench_suite_zero_2022": _suite_zero_2022,
     }
     writers[importer](folder)
     return folder
@@ -127,3 +129,34 @@ def _suite_zero(folder):
             network = {"val_accuracy": row["val_accuracy"], **scores}
             tasks.setdefault(row["task"], {})[row["arch"]] = network
         (folder / f"zc_{space}.json").write_text(json.dumps({space: tasks} if first else tasks))
+
+
+ZEN_FILES = {
+    "nasbench101": "nb101_zen.zip",
+    "nasbench201": "nb201_zen.zip",
+    "nasbench301": "nb301_zen.zip",
+    "transbench101_micro": "all_benchmarks_zen.zip",
+    "transbench101_macro": "tnb101_macro_zen.zip",
+}
+
+
+def _suite_zero_2022(folder):
+    """Archives of lists of networks; the two spaces without accuracies have a null."""
+    files = {}
+    for row in rows("nas_bench_suite_zero", source="final_zips"):
+        if row["task"] not in ("svhn", "scifar100", "ninapro"):
+            files.setdefault((row["search_space"], row["task"]), []).append(row)
+    for (space, task), networks in files.items():
+        with zipfile.ZipFile(folder / ZEN_FILES[space], "a", zipfile.ZIP_DEFLATED) as archive:
+            for start in range(0, len(networks), 1000):
+                found = [
+                    {
+                        "idx": str(start + index),
+                        "arch": row["arch"],
+                        "zen": {"score": row["zen"], "time": 1.0},
+                        "val_accuracy": row["val_accuracy"],
+                    }
+                    for index, row in enumerate(networks[start : start + 1000])
+                ]
+                name = f"zc_benchmarks/zen/benchmark--{space}--{task}--{start}.json"
+                archive.writestr(name, json.dumps(found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ from typing import Any
 from builder.published.importer import Column, Entry, Importer, Scores, register
 from spaces import nasbench101, nasbench301
 
+CITATION = (
+    "Krishnakumar, White, Zela, Tu, Safari, Hutter, NAS-Bench-Suite-Zero: Accelerating Research on Zero Cost "
+    "Proxies, NeurIPS 2022 Datasets and Benchmarks"
+)
 _FOLDER = "naslib/data/zc"
 _NASBENCH201 = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 _EDGES = (0, 1, 3, 2, 4, 5)  # NASLib's edges 01 02 03 12 13 23, in the order of NAS-Bench-201's text
@@ -28,16 +33,17 @@ _KEYS = {
 }  # fmt: skip
 
 
-def _genome(space: str, arch: str) -> dict[str, Any]:
-    """The genome's values of NASLib's text of a network."""
+def genome(space: str, arch: str) -> dict[str, Any]:
+    """Return the genome's values of NASLib's text of a network; space: as NASLib calls it."""
     values = ast.literal_eval(arch)
     if space == "nasbench201":
         first, *rest = (_NASBENCH201[values[edge]] for edge in _EDGES)
         a, b, c, d, e = rest
         return {"cell": f"|{first}~0|+|{a}~0|{b}~1|+|{c}~0|{d}~1|{e}~2|"}
     if space == "nasbench101":
-        matrix, labels = values[:49], values[49:]
-        upper = (matrix[7 * x + y] for x in range(7) for y in range(x + 1, 7))
+        count = math.isqrt(len(values))  # vertices: their matrix, then their labels
+        matrix, labels = values[: count**2], values[count**2 :]
+        upper = (matrix[count * x + y] for x in range(count) for y in range(x + 1, count))
         return {
             "adjacency": "".join(map(str, upper)),
             "operations": [_VERTICES[code] for code in labels[1:-1]],
@@ -62,9 +68,9 @@ def read(path: Path) -> Iterator[Entry]:
     seen = set()
     for task, networks in tasks.items():
         for arch, found in networks.items():
-            genome = _genome(space, arch)
+            mine = genome(space, arch)
             if space == "nasbench101":
-                architecture = nasbench101.SPACE.architecture(genome)
+                architecture = nasbench101.SPACE.architecture(mine)
                 if architecture in seen:
                     continue
                 seen.add(architecture)
@@ -73,11 +79,11 @@ def read(path: Path) -> Iterator[Entry]:
                 for key, value in found.items()
                 if key in ("val_accuracy", *_KEYS.values())
             }
-            yield genome, {f"{task} {key}": value for key, value in numbers.items()}
+            yield mine, {f"{task} {key}": value for key, value in numbers.items()}
 
 
 # space here -> its name there, our task -> theirs
-_SPACES: dict[str, tuple[str, dict[str, str]]] = {
+SPACES: dict[str, tuple[str, dict[str, str]]] = {
     "nasbench101": ("nasbench101", {"cifar10": "cifar10"}),
     "nasbench201": (
         "nasbench201",
@@ -105,7 +111,7 @@ _RECIPES = {
     "transnas-micro": "transnas-final",
     "transnas-macro": "transnas-final",
 }
-_SIDES = {"imagenet16_120": 16, "cifar10": 32, "cifar100": 32, "jigsaw": 64}
+SIDES = {"imagenet16_120": 16, "cifar10": 32, "cifar100": 32, "jigsaw": 64}
 _SCALES = {"autoencoder": 1.0, "normal": 1.0, "room_layout": 1.0}
 _ABSENT = {"nasbench101": ("nwot",), "transnas-micro": ("synflow",), "transnas-macro": ("synflow",)}
 _ACCURACY_SHA256 = {
@@ -152,9 +158,7 @@ _SCORES_SHA256 = {
 }
 
 _CELLS = [
-    (space, there, task, theirs)
-    for space, (there, tasks) in _SPACES.items()
-    for task, theirs in tasks.items()
+    (space, there, task, theirs) for space, (there, tasks) in SPACES.items() for task, theirs in tasks.items()
 ]
 
 register(
@@ -168,8 +172,7 @@ register(
             f"{_FOLDER}_nasbench201.json": "a06ba0e9931fcfd4605ddbddb6ed068eb58e58f1",
             f"{_FOLDER}_nasbench301.json": "6639fd1579010457885c641553c55b0c153045aa",
         },
-        citation="Krishnakumar, White, Zela, Tu, Safari, Hutter, NAS-Bench-Suite-Zero: Accelerating "
-        "Research on Zero Cost Proxies, NeurIPS 2022 Datasets and Benchmarks",
+        citation=CITATION,
         licence="Apache-2.0",
         recipes={
             "nasbench101": "NAS-Bench-101: trained alone for 108 epochs; on the validation images.",
@@ -184,8 +187,8 @@ register(
         "has beside multiply-accumulates 1 for every output of a ReLU, 2 for BatchNorm's, the pixels of a "
         "pooling's window for its.",
         beware="An early run on 662 to 725 drawn networks of a space and task, 500 of NAS-Bench-101 of which "
-        "292 are different; the whole release is not in the repository. Some of `zen`, which it has on whole "
-        "spaces, is in other files and not imported. The networks of TransNAS-Bench-101 that it drew are no "
+        "292 are different; the whole release is not in the repository. `zen` is not among its proxies: see "
+        "`nas_bench_suite_zero_2022`. The networks of TransNAS-Bench-101 that it drew are no "
         "uniform sample of the macro space. Accuracies as in `nasgraph`: minus a loss for `room_layout`.",
         columns=tuple(
             Column(
@@ -212,7 +215,7 @@ register(
                     if proxy not in _ABSENT.get(space, ())
                 },
                 sha256=_SCORES_SHA256[space, task],
-                image_size=_SIDES.get(task, 256),
+                image_size=SIDES.get(task, 256),
             )
             for space, there, task, theirs in _CELLS
         ),
