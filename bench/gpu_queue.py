@@ -30,7 +30,7 @@ from hydra.core.config_store import ConfigStore
 
 from bench.packing import new_files, pack, packed, unpack
 from bench.piece_check import Verdict, check
-from bench.pieces import KINDS, SCORES, TASKS, Piece, checklist, pieces
+from bench.pieces import KINDS, OF_CONVOLUTIONAL, SCORES, TASKS, Piece, checklist, pieces
 from builder.command import checked
 from builder.errors import BuilderError
 from builder.interruption import terminable
@@ -64,9 +64,11 @@ _PACKAGES = [
     "pillow",
     "tqdm",
 ]
-_REHEARSED = ("space=autoformer-micro", "threads=1", "sample.n=6", "protocol.recipe.warmup_epochs=1")
-# Strong enough to be above guessing after a thousand images.
-_REHEARSED_RECIPE = (
+_REHEARSED = ("threads=1", "sample.n=6")
+# A recipe strong enough to be above guessing after a thousand images.
+_REHEARSED_TRANSFORMERS = (
+    "space=autoformer-micro",
+    "protocol.recipe.warmup_epochs=1",
     "protocol.recipe.batch_size=32",
     "protocol.recipe.learning_rate=3e-3",
     "protocol.recipe.augmentation.mixup=0.1",
@@ -75,7 +77,8 @@ _REHEARSED_KINDS = {
     "supernet": ("accuracy.architectures=3",),
     "evaluate": (),
     "score": ("score.seeds=[0,1]", "score.batch_size=16", "score.block=1"),
-    "convolutional": ("score.batch_size=16", "score.block=1"),
+    "convolutional": ("score.batch_size=24", "score.block=1"),
+    "blind": ("score.batch_size=4", "score.block=1", "task.image_size=64"),
     "scratch": ("accuracy.architectures=3", "accuracy.seeds=[0,1]"),
 }
 
@@ -125,7 +128,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="print the queue and run nothing")
     parser.add_argument("--check", action="store_true", help="unpack and judge what came back, run nothing")
     parser.add_argument("--dry-run", action="store_true", help="print how long the training would take")
-    parser.add_argument("--rehearse", action="store_true", help="micro networks on a few images, on a CPU")
+    parser.add_argument("--rehearse", action="store_true", help="few networks, few images, on a CPU")
     parser.add_argument("--architectures", type=int, help="with --rehearse: fewer or more than 6")
     parser.add_argument("--epochs", type=int, default=20, help="with --rehearse")
     parser.add_argument("--limit", type=int, default=1000, help="with --rehearse: training images")
@@ -184,17 +187,30 @@ def gathered(piece: Piece, options: argparse.Namespace) -> Verdict:
 def told(piece: Piece, options: argparse.Namespace) -> list[str]:
     """Return what the builder is told."""
     files, apart = TASKS[piece.task]
-    path = options.images / f"{files}_*.parquet"
     found = [*KINDS[piece.kind].overrides, f"space={piece.space}", f"task={piece.task}", *apart]
+    if piece.draw:
+        found.append(f"sample.n={piece.draw.n}")
+        if piece.draw.file:
+            path = options.tables / piece.draw.file
+            found += ["sample.importer=nas_bench_suite_zero", f'sample.path="{path}"']
     if options.rehearse:
+        found += _of_a_rehearsal(piece, options)
+    if files:
+        path = few_images(options, files) if options.rehearse else options.images / f"{files}_*.parquet"
+        columns = [f"task.columns.{name}={name}" for name in ("image", "label", "split")]
+        found += [f'task.path="{path}"', *columns]
+    return [*found, f'root="{options.root}"']
+
+
+def _of_a_rehearsal(piece: Piece, options: argparse.Namespace) -> list[str]:
+    found = [*_REHEARSED, *_REHEARSED_KINDS[piece.kind]]
+    if piece.kind not in OF_CONVOLUTIONAL:
         patch = 16 if "spherical" in piece.task else 8
-        path = few_images(options, files)
-        found += [*_REHEARSED, *_REHEARSED_KINDS[piece.kind], f"task.patch_size={patch}"]
-        found += [f"protocol.recipe.epochs={options.epochs}", *_REHEARSED_RECIPE]
-        if options.architectures:
-            found.append(f"sample.n={options.architectures}")
-    columns = [f"task.columns.{name}={name}" for name in ("image", "label", "split")]
-    return [*found, f'task.path="{path}"', *columns, f'root="{options.root}"']
+        found += [*_REHEARSED_TRANSFORMERS, f"task.patch_size={patch}"]
+        found.append(f"protocol.recipe.epochs={options.epochs}")
+    if options.architectures:
+        found.append(f"sample.n={options.architectures}")
+    return found
 
 
 def composed(overrides: list[str]) -> Settings:
@@ -291,6 +307,8 @@ def _bring_home(
 def _print_images(piece: Piece, options: argparse.Namespace) -> None:
     """Say which images are there; raise BuilderError when some of the piece's are not."""
     files = TASKS[piece.task][0]
+    if files is None:
+        return
     found: Counter[str] = Counter()
     for path in sorted(options.images.glob(f"{files}_*.parquet")):
         splits = Counter(pq.read_table(path, columns=["split"])["split"].to_pylist())

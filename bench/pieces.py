@@ -22,8 +22,9 @@ class Kind:
 
 
 SPACES = {"small": "autoformer-small", "tiny": "autoformer-tiny"}
-# Task to the names that its files of images begin with, and what it is told beside them.
-TASKS = {
+# Task to the names that its files of images begin with, none where no image is to be had, and what it is
+# told beside them.
+TASKS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "cifar10": ("cifar10", ()),
     "cifar100": ("cifar100", ()),
     # Shifted or cut images would be torn at the rim of the sphere.
@@ -31,6 +32,7 @@ TASKS = {
         "cifar100",
         ("protocol.recipe.augmentation.shift=0", "protocol.recipe.augmentation.cutmix=0"),
     ),
+    "class_scene": (None, ()),
 }
 KINDS = {
     "supernet": Kind(
@@ -56,18 +58,29 @@ KINDS = {
         (
             "proxies=convolutional",
             "jobs=[sample,score]",
-            "sample.n=1000",
             "score.batch_size=64",
             "score.block=8",
         ),
-        "the proxies with published numbers on 1,000 convolutional networks",
+        "the proxies with published numbers on {n} convolutional networks",
         "each call one archive of its new rows, in all about 1 MB",
         {
             "nasbench201": "2 to 4 calls of 9 minutes",
-            "nasbench101": "2 to 5 calls of 9 minutes",
-            "nasbench301": "3 to 6 calls of 9 minutes",
+            "nasbench101": "1 to 2 calls of 9 minutes",
+            "nasbench301": "2 to 5 calls of 9 minutes",
         },
         ("train",),
+    ),
+    "blind": Kind(
+        (
+            "proxies.names=[params,macs,l2_norm,synflow,zen]",
+            "jobs=[sample,score]",
+            "score.batch_size=64",
+            "score.block=8",
+        ),
+        "the proxies with published numbers that look at no image, on {n} convolutional networks",
+        "each call one archive of its new rows, in all below 1 MB",
+        {"transnas-micro": "1 to 2 calls of 9 minutes", "transnas-macro": "1 to 3 calls of 9 minutes"},
+        (),
     ),
     "scratch": Kind(
         ("experiment=release_scratch", "jobs=[sample,accuracy]"),
@@ -78,12 +91,29 @@ KINDS = {
 }
 
 
-CONVOLUTIONAL = {
-    "nasbench201": ("cifar10", "cifar100"),
-    "nasbench101": ("cifar10",),
-    "nasbench301": ("cifar10",),
+@dataclass(frozen=True)
+class Draw:
+    """Convolutional networks that are scored.
+
+    n:    how many, drawn from the whole space, or all that were published.
+    file: of published scores, in the folder of archives, that they are drawn among; the only ones of such a
+          space that have an accuracy.
+    """
+
+    n: int
+    file: str = ""
+
+
+# space -> its tasks, its networks, and the kind of its pieces
+CONVOLUTIONAL: dict[str, tuple[tuple[str, ...], Draw, str]] = {
+    "nasbench201": (("cifar10", "cifar100"), Draw(1000), "convolutional"),
+    "nasbench101": (("cifar10",), Draw(292, "zc_nasbench101.json"), "convolutional"),
+    "nasbench301": (("cifar10",), Draw(725, "zc_nasbench301.json"), "convolutional"),
+    "transnas-micro": (("class_scene",), Draw(711, "zc_transbench101_micro.json"), "blind"),
+    "transnas-macro": (("class_scene",), Draw(662, "zc_transbench101_macro.json"), "blind"),
 }
-SCORES = ("score", "convolutional")  # kinds whose rows are scores
+OF_CONVOLUTIONAL = ("convolutional", "blind")
+SCORES = ("score", *OF_CONVOLUTIONAL)  # kinds whose rows are scores
 
 
 @dataclass(frozen=True)
@@ -98,6 +128,7 @@ class Piece:
     space: str = ""
     task: str = ""
     kind: str = ""
+    draw: Draw | None = None
 
 
 def pieces() -> dict[str, Piece]:
@@ -141,16 +172,16 @@ def pieces() -> dict[str, Piece]:
         ),
     ]
     for short, space in SPACES.items():
-        for task in TASKS:
+        for task in (task for task, (images, _) in TASKS.items() if images):
             for name, kind in KINDS.items():
                 if short in kind.calls:
                     about = (kind.about, kind.calls[short])
                     found.append(Piece(f"{short}-{task}-{name}", (), (), *about, space, task, name))
-    kind = KINDS["convolutional"]
-    for space, tasks in CONVOLUTIONAL.items():
+    for space, (tasks, draw, name) in CONVOLUTIONAL.items():
+        kind = KINDS[name]
         for task in tasks:
-            about = (kind.about, kind.calls[space])
-            found.append(Piece(f"{space}-{task}-score", (), (), *about, space, task, "convolutional"))
+            about = (kind.about.format(n=f"{draw.n:,}"), kind.calls[space])
+            found.append(Piece(f"{space}-{task}-score", (), (), *about, space, task, name, draw))
     return {piece.name: piece for piece in found}
 
 
@@ -170,7 +201,9 @@ def checklist() -> str:
             kind, files = KINDS[piece.kind], TASKS[piece.task][0]
             back = kind.back
             sizes = "three files, 107 MB" if "test" in kind.splits else "the two of train, 89 MB"
-            needed = f"images of {files} ({sizes})"
+            needed = f"images of {files} ({sizes})" if files else "no images"
+            if piece.draw and piece.draw.file:
+                needed += f"; tables/{piece.draw.file}"
             if piece.kind in (*SCORES, "scratch"):
                 needed += f"; tables/{piece.name}-*.tar that came back before"
             if piece.kind == "evaluate":

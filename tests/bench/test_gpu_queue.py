@@ -18,12 +18,16 @@ import spaces
 from bench import gpu_queue
 from bench.packing import new_files, pack, unpack
 from bench.piece_check import check
-from bench.pieces import CONVOLUTIONAL, KINDS, SPACES, TASKS, checklist, command, pieces
+from bench.pieces import CONVOLUTIONAL, KINDS, OF_CONVOLUTIONAL, SPACES, TASKS, checklist, command, pieces
 from builder.protocols.rows import recipe_id
+from builder.published import get, scores
 from store import Benchmark, StoreError, write_part
+from tests.builder import upstream
 from tests.builder.conftest import noise
+from tests.shared import needs_tables
 
 PAGE = Path(__file__).resolve().parents[2] / "bench" / "gpu_queue.md"
+SCORED = [f"{space}-{task}-score" for space, (tasks, *_) in CONVOLUTIONAL.items() for task in tasks]
 
 
 def test_the_page_holds_the_list_ticked_off_or_not():
@@ -36,9 +40,10 @@ def test_the_page_holds_the_list_ticked_off_or_not():
 
 def test_the_queue_is_every_kind_of_every_task_small_before_tiny():
     names = [piece.name for piece in pieces().values() if piece.kind]
-    trained = [kind for kind in KINDS if kind != "convolutional"]
-    release = [f"{space}-{task}-{kind}" for space in SPACES for task in TASKS for kind in trained]
-    assert names == release + [f"{s}-{task}-score" for s, tasks in CONVOLUTIONAL.items() for task in tasks]
+    trained = [kind for kind in KINDS if kind not in OF_CONVOLUTIONAL]
+    tasks = [task for task, (images, _) in TASKS.items() if images]
+    release = [f"{space}-{task}-{kind}" for space in SPACES for task in tasks for kind in trained]
+    assert names == release + SCORED
     assert list(pieces())[:2] == ["ready", "gpu-check"]
 
 
@@ -63,15 +68,37 @@ def test_what_a_piece_tells_the_builder_composes(name, tmp_path):
     assert settings.protocol.recipe.precision == "bfloat16"
 
 
-@pytest.mark.parametrize(
-    "name", [f"{s}-{task}-score" for s, tasks in CONVOLUTIONAL.items() for task in tasks]
-)
+@pytest.mark.parametrize("name", SCORED)
 def test_convolutional_networks_are_scored_where_numbers_are_published(name, tmp_path):
     piece = pieces()[name]
-    options = Namespace(images=tmp_path, root=tmp_path, rehearse=False)
+    options = Namespace(images=tmp_path, root=tmp_path, tables=tmp_path, rehearse=False)
     settings = gpu_queue.composed(gpu_queue.told(piece, options))
     assert settings.space.name == piece.space and settings.jobs == ["sample", "score"]
-    assert settings.sample.n == 1000 and "zico" in proxies.resolve(settings.proxies.names)
+    assert settings.sample.n == (1000 if piece.space == "nasbench201" else piece.draw.n)
+    assert (settings.task.path is None) == (piece.kind == "blind")
+    assert proxies.look_at_images(proxies.resolve(settings.proxies.names)) == (piece.kind != "blind")
+
+
+@needs_tables
+def test_a_piece_draws_all_networks_that_were_published(tmp_path):
+    folder = upstream.write("nas_bench_suite_zero", tmp_path / "tables")
+    source = get("nas_bench_suite_zero")
+    for piece in filter(lambda piece: piece.draw and piece.draw.file, pieces().values()):
+        wanted = source.scores_of(piece.space, piece.task)
+        found = scores.read(source, wanted, spaces.get(piece.space), folder / piece.draw.file)
+        assert len(found) == piece.draw.n
+
+
+@needs_tables
+def test_a_convolutional_piece_is_rehearsed_on_its_own_networks(monkeypatch, capfd, tmp_path):
+    upstream.write("nas_bench_suite_zero", tmp_path / "tables")
+    places = ("--root", tmp_path / "there", "--out", tmp_path / "home", "--tables", tmp_path / "tables")
+    piece = ("transnas-macro-class_scene-score", "--rehearse", "--architectures", 1)
+    code, out = queue(monkeypatch, capfd, *piece, *places, "--images", tmp_path)
+    assert code == 0, out
+    assert out.splitlines()[-1] == "PIECE transnas-macro-class_scene-score (rehearsal): done, 5 rows"
+    with Benchmark.open(tmp_path / "there") as benchmark:
+        assert benchmark.architectures()["space"].to_pylist() == ["transnas-macro"]
 
 
 def test_the_supernet_that_is_trained_is_the_one_that_is_evaluated(tmp_path):
