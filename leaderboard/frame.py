@@ -1,15 +1,19 @@
-"""What every page has: a heading, and a way to take its numbers away."""
+"""What every page has: a heading, charts, and a way to take its numbers away."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import altair as alt
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from leaderboard import reading
 from leaderboard.words import STATISTICS
+
+CHARTS = 100  # kept; the largest are some hundred kB
 
 
 def heading(title: str, sentence: str) -> None:
@@ -30,14 +34,44 @@ def number(
     where.metric(name, value, below, delta_color="off", delta_arrow="off", help=help, width="content")
 
 
+def chart(where: DeltaGenerator, draw: Callable[..., Any], *of: Any, own: bool = False, **how: Any) -> None:
+    """Show what `draw(*of)` draws; what it draws for one reader is kept for the next, in the same theme.
+
+    own: of a reader's own numbers, of which nothing is kept
+    how: key, alt and on_select, as Streamlit has them
+    """
+    name = f"{draw.__module__}.{draw.__qualname__}"
+    spec = _specified(draw, of) if own else _kept(name, st.context.theme.type, of, draw)
+    where.vega_lite_chart(spec, width="stretch", **how)
+
+
+@st.cache_data(show_spinner=False, max_entries=CHARTS)
+def _kept(name: str, theme: str | None, of: tuple[Any, ...], _draw: Callable[..., Any]) -> dict[str, Any]:
+    return _specified(_draw, of)
+
+
+def _specified(draw: Callable[..., alt.TopLevelMixin], of: tuple[Any, ...]) -> dict[str, Any]:
+    """The chart as Vega-Lite says it, its rows as Arrow tables."""
+    spec = draw(*of).to_dict()
+    return spec | {"datasets": {name: pa.Table.from_pylist(rows) for name, rows in spec["datasets"].items()}}
+
+
 def explain(*statistics: str) -> None:
     """One sentence for each statistic on the page."""
     st.caption("  \n".join(f"**{name}**: {STATISTICS[name]}" for name in statistics))
 
 
+@st.fragment
 def offer(shown: pd.DataFrame, name: str, question: str, arguments: Mapping[str, Any]) -> None:
-    """Let the reader take exactly these rows, as CSV or Parquet, and the query that gives them."""
-    with st.expander("Download these numbers, or ask for them yourself", icon=":material/download:"):
+    """Let the reader take exactly these rows, as CSV or Parquet, and the query that gives them.
+
+    The box is filled when it is opened: what highlights the code in it is as heavy as the rest of a page.
+    """
+    title, icon = "Download these numbers, or ask for them yourself", ":material/download:"
+    box = st.expander(title, icon=icon, key=f"{name} box", on_change="rerun")
+    if not box.open:
+        return
+    with box:
         left, right, _ = st.columns([1, 1, 3])
         # Made when the button is pressed: a page that is only read makes no file.
         left.download_button(

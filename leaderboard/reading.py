@@ -126,6 +126,11 @@ def points(filters: Filters, proxy: str) -> pd.DataFrame:
     return _points(path(), stamp(path()), filters, proxy)
 
 
+def listed(filters: Filters) -> pd.DataFrame:
+    """The architectures of a space with their accuracy, and width and depth where the genome has them."""
+    return _listed(path(), stamp(path()), **filters.accuracies)
+
+
 def genes(genome: Any) -> dict[str, float]:
     """width and depth of a parsed genome, where it has numbers for them; a list counts by its mean."""
     found = {}
@@ -209,6 +214,16 @@ def _points(root: Path, stamp: Stamp, filters: Filters, proxy: str) -> pd.DataFr
         if genomes and all(isinstance(genome, dict) and gene in genome for genome in genomes):
             found[gene] = [genome[gene] for genome in genomes]
     return found
+
+
+@st.cache_data(show_spinner=False, max_entries=10)
+def _listed(root: Path, stamp: Stamp, space: str, **others: str | None) -> pd.DataFrame:
+    benchmark = _open(root, stamp)
+    columns = ["arch_id", "space", "genome", "params", "macs"]
+    found = benchmark.architectures(space).select(columns).to_pandas()
+    accuracy = benchmark.accuracy(space=space, **others).select(["arch_id", "accuracy"]).to_pandas()
+    told = pd.DataFrame([genes(json.loads(genome)) for genome in found["genome"]], index=found.index)
+    return pd.concat([found, told], axis=1).merge(accuracy, on="arch_id", how="left")
 
 
 def _scored_by_all(scores: pd.DataFrame, proxies: tuple[str, ...]) -> pd.DataFrame:

@@ -14,9 +14,6 @@ from leaderboard.words import DASH, plain, short
 
 SORTS = {"accuracy": "accuracy", "params": "params", "macs": "macs", "depth": "depth", "width": "width"}
 NEAREST = 8
-LISTED = (
-    "SELECT arch_id, space, genome, params, macs FROM architectures WHERE space = {space} ORDER BY arch_id"
-)
 ACCURACIES = """
 SELECT task, protocol, recipe, split, accuracy, accuracy_std, seeds FROM final_accuracies
 WHERE arch_id = {arch} ORDER BY ALL
@@ -35,21 +32,13 @@ def show() -> None:
         "Find, filter and sort; choose a row to see all that is known of it.",
     )
     filters = sidebar()
-    everything = listed(filters)
+    everything = reading.listed(filters)
     kept = searched(everything, filters)
     st.caption(f"{len(kept):,} of {len(everything):,} architectures of {plain(filters.space)}")
     picked = table(kept, filters)
     frame.offer(kept, f"architectures-{filters.label}", "accuracy", filters.accuracies)
     if picked:
         record(everything.set_index("arch_id").loc[picked], filters)
-
-
-def listed(filters: Filters) -> pd.DataFrame:
-    """The architectures of a space with their accuracy, and width and depth where the genome has them."""
-    found = reading.sql(LISTED, space=filters.space)
-    accuracy = reading.ask("accuracy", **filters.accuracies)[["arch_id", "accuracy"]]
-    told = pd.DataFrame([reading.genes(json.loads(genome)) for genome in found["genome"]], index=found.index)
-    return pd.concat([found, told], axis=1).merge(accuracy, on="arch_id", how="left")
 
 
 def searched(everything: pd.DataFrame, filters: Filters) -> pd.DataFrame:
@@ -95,7 +84,7 @@ def table(kept: pd.DataFrame, filters: Filters) -> str | None:
     rows = event.selection.rows
     clicked = shown["arch_id"][rows[0]] if rows and rows[0] < len(shown) else None
     first = shown["arch_id"].iloc[0] if len(shown) else None
-    return state.pick("arch", clicked, reading.sql(LISTED, space=filters.space)["arch_id"], first)
+    return state.pick("arch", clicked, reading.listed(filters)["arch_id"], first)
 
 
 def record(row: pd.Series, filters: Filters) -> None:
@@ -144,7 +133,7 @@ def draw(genome: Any) -> None:
     for box, (name, value) in zip(st.columns(max(2, len(lists))), lists.items(), strict=False):
         layers = pd.DataFrame({"layer": range(1, len(value) + 1), "value": value})
         title = f"{name.replace('_', ' ')} by layer"
-        box.altair_chart(charts.drawn(layers, "value", title), width="stretch", alt=title)
+        frame.chart(box, charts.drawn, layers, "value", title, alt=title)
 
 
 def near(arch_id: str, filters: Filters) -> None:

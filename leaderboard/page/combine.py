@@ -42,11 +42,8 @@ def show() -> None:
     rows = found.ranking
     rows = rows.assign(at=rows["proxy"].where(rows["proxy"] != found.name, f"{found.name}, combined"))
     left, right = st.columns(2, gap="large")
-    left.altair_chart(
-        charts.by(rows.dropna(subset="rho"), "at", "The combination beside the proxies it reads"),
-        width="stretch",
-        alt="The combination beside its proxies",
-    )
+    of = (rows.dropna(subset="rho"), "at", "The combination beside the proxies it reads")
+    frame.chart(left, charts.by, *of, alt="The combination beside its proxies")
     with right:
         against(found)
     if found.choice:

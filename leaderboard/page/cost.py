@@ -24,7 +24,7 @@ def show() -> None:
         return
     found = found.assign(front=front(found["seconds"].to_numpy(), found["rho"].to_numpy()))
     left, right = st.columns([7, 4], gap="large")
-    left.altair_chart(charts.against(found), width="stretch", key="cost", alt="rho against milliseconds")
+    frame.chart(left, charts.against, found, key="cost", alt="rho against milliseconds")
     with right:
         best = found[found["front"]].sort_values("milliseconds")
         st.subheader("The Pareto front", anchor=False)

@@ -26,13 +26,11 @@ def show() -> None:
     left, right = st.columns(2, gap="large")
     spread = curve["spread"].fillna(0)
     curve = curve.assign(low=curve["log_sigma"] - spread, high=curve["log_sigma"] + spread)
-    left.altair_chart(charts.curve(curve), width="stretch", key="curve", alt="Log sigma by depth")
+    frame.chart(left, charts.curve, curve, key="curve", alt="Log sigma by depth")
     if found.empty:
         right.caption("No architecture with an accuracy has every layer measured.")
     else:
-        right.altair_chart(
-            charts.by_interval(found), width="stretch", key="intervals", alt="rho of Lambda by interval"
-        )
+        frame.chart(right, charts.by_interval, found, key="intervals", alt="rho of Lambda by interval")
         st.markdown(said(found))
     frame.explain("log sigma")
     frame.offer(found, f"layers-{filters.label}", "layer_intervals", filters.accuracies)

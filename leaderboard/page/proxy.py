@@ -92,10 +92,9 @@ def draw_scatter(filters: Filters, ranked: pd.DataFrame, name: str, height: int)
     log = charts.wide(points) and state.switch(st, "Logarithmic scores", "log", True)
     row = ranked.set_index("proxy").loc[name]
     title = f"{name} on {task}: rho {row[task] if task in row else row['rho']:.2f}"
-    chart = charts.scatter(
-        points, colour, log, title, small_print(row, seed), height - SWITCH * charts.wide(points)
-    )
-    st.altair_chart(chart, width="stretch", key="scatter", alt=f"{name}: score against accuracy")
+    height -= SWITCH * charts.wide(points)
+    of = (points, colour, log, title, small_print(row, seed), height)
+    frame.chart(st, charts.scatter, *of, key="scatter", alt=f"{name}: score against accuracy")
 
 
 def small_print(row: pd.Series, seed: int) -> str:
@@ -153,7 +152,7 @@ def by_what(filters: Filters, name: str) -> None:
         (boxes[2], seeds, "By proxy seed"),
     ):
         if len(rows):
-            box.altair_chart(charts.by(rows, "at", title), width="stretch", alt=title)
+            frame.chart(box, charts.by, rows, "at", title, alt=title)
 
 
 def short3(count: float) -> str:

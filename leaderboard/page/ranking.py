@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -136,14 +135,13 @@ def draw(filters: Filters, quick: pd.DataFrame, rows: Rows) -> pd.DataFrame:
     below = st.container()
     slow = not answered(filters, DRAWS, rows.combiners)
     if slow:
-        chart.altair_chart(picture(filters, ranked, None, None), width="stretch")
+        frame.chart(chart, intervals, *pictured(filters, ranked, None, None))
     shown = rows.of(standing(filters, DRAWS, rows.combiners))
     ranked = shown[shown["rank"].notna()]
     ceilings = ceilings_of(filters)
     top = ceilings.iloc[0]["ceiling"] if len(ceilings) == 1 else None
-    chart.altair_chart(
-        picture(filters, ranked, picked, top), width="stretch", key="intervals", on_select=pick
-    )
+    of = pictured(filters, ranked, picked, top)
+    frame.chart(chart, intervals, *of, key="intervals", on_select=pick)
     with below:
         if len(ranked) < shown["last_place"].max():
             st.caption("The places count the rows that are hidden, too.")
@@ -156,12 +154,14 @@ def draw(filters: Filters, quick: pd.DataFrame, rows: Rows) -> pd.DataFrame:
     return shown
 
 
-def picture(filters: Filters, ranked: pd.DataFrame, picked: str | None, top: float | None) -> alt.LayerChart:
-    """The intervals of what is ranked by."""
+def pictured(
+    filters: Filters, ranked: pd.DataFrame, picked: str | None, top: float | None
+) -> tuple[pd.DataFrame, str | None, float | None, str]:
+    """What the chart of intervals is of: of what is ranked by."""
     if filters.given:
         ranked = ranked.assign(rho=ranked["rho_given_params"])
     mean = "" if len(filters.tasks) == 1 else "mean "
-    return intervals(ranked, picked, top, f"{mean}rho given params" if filters.given else f"{mean}rho")
+    return ranked, picked, top, f"{mean}rho given params" if filters.given else f"{mean}rho"
 
 
 def ranked_on(filters: Filters) -> str:

@@ -34,7 +34,7 @@ def show() -> None:
     ranker = state.select(st.sidebar, "Ranker", "ranker", list(here.loc[here["task"] == task, "ranker"]))
     progress = reading.ask("searches", space=space, task=task, ranker=ranker)
     if progress["better"].notna().any():
-        st.altair_chart(charts.best_so_far(progress), width="stretch", key="searches", alt="Best so far")
+        frame.chart(st, charts.best_so_far, progress, key="searches", alt="Best so far")
     else:
         st.caption("No accuracy of an architecture that was found is known, so there is no curve.")
     found = reading.sql(FOUND, space=space, task=task, ranker=ranker)

@@ -31,10 +31,10 @@ def show() -> None:
     with right:
         st.subheader(f"Accuracies on {plain(filters.task)}", anchor=False)
         accuracies = reading.ask("accuracy", **filters.accuracies).dropna(subset="accuracy")
-        st.altair_chart(charts.accuracies(accuracies), width="stretch", key="accuracies", alt="Accuracies")
+        frame.chart(st, charts.accuracies, accuracies, key="accuracies", alt="Accuracies")
         curves = reading.ask("curves", **filters.accuracies)
         if (curves.groupby(["arch_id", "seed"])["epoch"].nunique() >= 2).any():
-            st.altair_chart(charts.learning_curves(curves), width="stretch", key="curves", alt="By epoch")
+            frame.chart(st, charts.learning_curves, curves, key="curves", alt="By epoch")
     noise(filters)
     factors(filters)
 
@@ -55,8 +55,8 @@ def heat(filters: Filters) -> None:
         f"{plain(filters.space)}, accuracies from {plain(filters.protocol)}; "
         + ("ordered by the chosen task." if repeated else "ordered by the mean; without one, last.")
     )
-    chart = charts.heat(cells, shown, sorted(cells["task"].unique()))
-    st.altair_chart(chart, width="stretch", key="heat", alt="rho of every proxy on every task")
+    tasks = sorted(cells["task"].unique())
+    frame.chart(st, charts.heat, cells, shown, tasks, key="heat", alt="rho of every proxy on every task")
     frame.offer(cells, f"tasks-{filters.space}-{filters.protocol}", "rhos", where)
 
 
@@ -105,5 +105,5 @@ def factors(filters: Filters) -> None:
     names = list(dict.fromkeys(found["factor"]))
     for start in range(0, len(names), ABREAST):
         for box, name in zip(st.columns(ABREAST), names[start : start + ABREAST], strict=False):
-            chart = charts.factor(found[found["factor"] == name], name)
-            box.altair_chart(chart, width="stretch", alt=f"Accuracy by {name}")
+            levels = found[found["factor"] == name]
+            frame.chart(box, charts.factor, levels, name, alt=f"Accuracy by {name}")

@@ -130,7 +130,7 @@ def result(filters: Filters, name: str, found: Ranked, good: pd.DataFrame) -> No
             f"{plain(name)}: place {row['place']} of {int(ranking['rank'].notna().sum())}", anchor=False
         )
         shown = ranking[ranking["rank"].notna()]
-        st.altair_chart(intervals(shown, name, None, "rho"), width="stretch", key="own intervals")
+        frame.chart(st, intervals, shown, name, None, "rho", own=True, key="own intervals")
     with right:
         st.subheader("Better than these?", anchor=False)
         st.caption("Paired bootstrap on the architectures that both have scored.")
@@ -176,7 +176,5 @@ def draw_points(filters: Filters, name: str, good: pd.DataFrame) -> None:
         first.merge(accuracy, on="arch_id").merge(params, on="arch_id").dropna(subset=["score", "accuracy"])
     )
     if len(points):
-        chart = scatters.scatter(
-            points, "params", scatters.wide(points), name, f"{len(points):,} architectures", 380
-        )
-        st.altair_chart(chart, width="stretch", key="own scatter")
+        of = (points, "params", scatters.wide(points), name, f"{len(points):,} architectures", 380)
+        frame.chart(st, scatters.scatter, *of, own=True, key="own scatter")
