@@ -18,5 +18,6 @@ RUN useradd --system --no-create-home reader
 USER reader
 ENV PYTHONDONTWRITEBYTECODE=1 STREAMLIT_BROWSER_GATHER_USAGE_STATS=false
 EXPOSE 7860
-HEALTHCHECK CMD python -c "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/_stcore/health', timeout=5)"
+# The server listens once it has drawn every page, which takes a minute on a large release.
+HEALTHCHECK --start-period=3m CMD python -c "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/_stcore/health', timeout=5)"
 CMD ["vitzero-leaderboard", "--address", "0.0.0.0", "--port", "7860"]

@@ -43,6 +43,10 @@ def serve(folder: Path, port: int, address: str = "127.0.0.1", base_path: str = 
     except ImportError:
         print("Streamlit is not installed. In the checkout, run: pip install '.[app]'", file=sys.stderr)
         return 2
+    from leaderboard.warm import warm
+
+    sys.argv = [str(APP), str(folder)]  # as the pages find it later
+    warm()
     settings = {"port": port, "address": address, "baseUrlPath": base_path}
     options = [f"--server.{name}={value}" for name, value in settings.items()]
     return cli.main(["run", str(APP), *options, "--", str(folder)], standalone_mode=False)

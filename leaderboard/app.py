@@ -1,5 +1,7 @@
 """The leaderboard: its frame and its pages. Run it with `vitzero-leaderboard`."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from leaderboard import reading, state
@@ -18,8 +20,9 @@ from leaderboard.page import (
 from leaderboard.words import plain
 from store import StoreError
 
-# After the ranking, which is where one lands: what draws it, its name in the menu, its name in the address.
+# What draws a page, its name in the menu, its name in the address; one lands on the first.
 PAGES = [
+    (ranking.show, "Ranking", "ranking"),
     (proxy.show, "Proxy", "proxy"),
     (tasks.show, "Tasks", "tasks"),
     (combine.show, "Combine", "combine"),
@@ -43,14 +46,21 @@ def main() -> None:
     """Draw the page that the address names."""
     st.set_page_config(page_title="ViT-Zero-Bench", layout="wide")
     st.html(TIGHT)
-    pages = [st.Page(show, title=title, url_path=name) for show, title, name in PAGES]
-    first = st.Page(ranking.show, title="Ranking", url_path="ranking", default=True)
-    page = st.navigation([first, *pages], position="top")
+    pages = [
+        st.Page(show, title=title, url_path=name, default=place == 0)
+        for place, (show, title, name) in enumerate(PAGES)
+    ]
+    page = st.navigation(pages, position="top")
+    draw(page.url_path, page.run)
+
+
+def draw(name: str, show: Callable[[], None]) -> None:
+    """What every page begins with, and this one; or the reason why it cannot be shown."""
     try:
-        state.turn_to(page.url_path)
+        state.turn_to(name)
         state.check_address(reading.version())
         st.caption(about_data())
-        page.run()
+        show()
     except StoreError as error:
         st.error(plain(error, most=500))
 

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,6 +34,7 @@ PAGES = (
 WINDOWS = {"desktop": (1400, 2600), "phone": (390, 4200)}
 THEMES = ("light", "dark")
 PATIENCE = 30  # seconds
+STARTING = 180  # seconds until the server listens: it draws every page before
 
 
 @contextmanager
@@ -47,13 +48,15 @@ def serving(benchmark: Path | None, home: Path | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def served(benchmark: Path | None, home: Path | None = None) -> Iterator[tuple[str, int]]:
-    """The same, with the process's number."""
+def served(
+    benchmark: Path | None, home: Path | None = None, under: Sequence[str] = ()
+) -> Iterator[tuple[str, int]]:
+    """The same, with the process's number; under: a command that becomes the server's, such as a tracer."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     chosen = [] if benchmark is None else ["--release", str(benchmark)]
-    command = [sys.executable, "-m", "leaderboard", *chosen, "--port", str(port)]
+    command = [*under, sys.executable, "-m", "leaderboard", *chosen, "--port", str(port)]
     environment = os.environ | ({"HOME": str(home)} if home else {})
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
     try:
@@ -121,7 +124,7 @@ def album(folder: Path, benchmark: Path | None, pages: list[str]) -> None:
 
 
 def _wait(server: subprocess.Popen, health: str) -> None:
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + STARTING
     while time.monotonic() < end and server.poll() is None:
         try:
             with urllib.request.urlopen(health, timeout=1):
