@@ -1,8 +1,9 @@
 """Proxies over several tasks at once: the mean of rho, its interval, and the places a proxy may hold."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,11 @@ from store.groups import GROUPS, told_apart
 from store.rank import CELL, CONTROLS, RANKING, Cell, Query, Selection, as_table, cells_of, meet
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
+
+# rho of every proxy without resamples, of what was asked before: the same numbers in another order, or with
+# intervals beside them, are the usual next question. A row is a cell and proxy.
+Points: TypeAlias = dict[Selection, list[dict[str, Any]]]
+KEPT = 100  # selections
 
 GIVEN_PARAMS = ("low_given_params", "high_given_params")
 
@@ -46,14 +52,15 @@ OVERALL = pa.schema(
 )
 
 
-def overall(query: Query, selection: Selection, draws: int, seed: int, given: str | None) -> pa.Table:
+def overall(
+    query: Query, selection: Selection, draws: int, seed: int, given: str | None, known: Points
+) -> pa.Table:
     """The ranking over the tasks chosen; see Benchmark.overall. Returns a table of schema OVERALL."""
     ranked_by = "rho_given_params" if given == "params" else "rho"
-    truth, observed, _ = meet(query, selection)
-    cells = list(cells_of(truth, observed))
-    points = _points(query, observed, cells, selection)
+    met = cache(lambda: _met(query, selection))
+    points = _known(known, selection, lambda: _points(query, *met(), selection))
     points.sort(key=lambda row: (str(row["space"]), row["protocol"]))
-    drawn = dict(_drawn(cells, selection, draws, seed, given)) if draws else {}
+    drawn = dict(_drawn(met()[1], selection, draws, seed, given)) if draws else {}
     rows = []
     for cell, group in groupby(points, lambda row: {"space": row["space"], "protocol": row["protocol"]}):
         by_task = _by_task(list(group))
@@ -70,19 +77,35 @@ def overall(query: Query, selection: Selection, draws: int, seed: int, given: st
     return as_table(rows, OVERALL)
 
 
-def rhos(query: Query, selection: Selection) -> pa.Table:
+def rhos(query: Query, selection: Selection, known: Points) -> pa.Table:
     """rho alone, of every cell and proxy; see Benchmark.rhos. Returns a table of schema RHOS."""
-    truth, observed, _ = meet(query, selection)
-    points = _points(query, observed, list(cells_of(truth, observed)), selection)
+    points = _known(known, selection, lambda: _points(query, *_met(query, selection), selection))
     ordered: list[dict[str, Any]] = []
     for _, cell in groupby(points, lambda row: row["cell"]):
         rows = sorted(cell, key=lambda row: (-np.inf if row["rho"] is None else -row["rho"], row["proxy"]))
         rows.sort(key=lambda row: row["rho"] is None)
-        known = np.array([row["rho"] for row in rows if row["rho"] is not None])
+        values = np.array([row["rho"] for row in rows if row["rho"] is not None])
         for row in rows:
-            row["rank"] = None if row["rho"] is None else 1 + int((known > row["rho"]).sum())
+            row["rank"] = None if row["rho"] is None else 1 + int((values > row["rho"]).sum())
         ordered += rows
     return as_table(ordered, RHOS)
+
+
+def _known(
+    known: Points, selection: Selection, compute: Callable[[], list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """The points of a selection, computed where they are not known; the caller may change them."""
+    if selection not in known:
+        if len(known) >= KEPT:
+            known.clear()
+        known[selection] = compute()
+    return [dict(row) for row in known[selection]]
+
+
+def _met(query: Query, selection: Selection) -> tuple[pa.Table, list[Cell]]:
+    """The scores that meet the accuracies chosen, and the cells they make."""
+    truth, observed, _ = meet(query, selection)
+    return observed, list(cells_of(truth, observed))
 
 
 def _points(

@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 import pyarrow as pa
 
+from store import overall as means
 from store import rank as ranking
 from store.connection import Connection
 from store.errors import StoreError, unknown
@@ -52,6 +53,7 @@ class Known:
         self._ranked = ranked  # draws and seed of the view `rankings`; None where there is none
         self._query = connection.query
         self._names: dict[str, list[str]] = {}
+        self._points: means.Points = {}
 
     def spaces(self) -> list[str]:
         """Names of the spaces that have architectures, sorted."""

@@ -125,7 +125,8 @@ class Rankings(Known):
         """
         if given not in (None, "params"):
             raise unknown("given", str(given), ["params"])
-        return means.overall(self._query, self._selection(task, **others), checked_draws(draws), seed, given)
+        selection = self._selection(task, **others)
+        return means.overall(self._query, selection, checked_draws(draws), seed, given, self._points)
 
     def rhos(self, task: Names = None, **others: Unpack[Others]) -> pa.Table:
         """How well each proxy orders the architectures, without what takes long: intervals and tau.
@@ -135,7 +136,7 @@ class Rankings(Known):
         The rows of `rank()`, without its columns tau_b, low, high and those of the interval given params.
         Raises StoreError for an unknown name.
         """
-        return means.rhos(self._query, self._selection(task, **others))
+        return means.rhos(self._query, self._selection(task, **others), self._points)
 
     def by_seed(
         self, task: Names = None, draws: int = 1000, seed: int = 0, **others: Unpack[Others]

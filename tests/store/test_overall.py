@@ -55,6 +55,19 @@ def test_a_proxy_without_rho_on_one_task_has_no_mean(benchmark: Benchmark) -> No
     assert names[-1] == "half"
 
 
+def test_what_was_asked_before_changes_no_answer(benchmark: Benchmark) -> None:
+    asked = [{"given": given, "draws": draws} for given in ("params", None) for draws in (0, 50, 0)]
+    here = {task: [benchmark.overall(task, **WHERE, **how) for how in asked] for task in ("digits", None)}
+    rhos = [benchmark.rhos(task, **WHERE) for task in here]
+    for task, answers in here.items():
+        for how, answer in zip(asked, answers, strict=True):
+            with Benchmark.open(benchmark.path) as fresh:
+                assert fresh.overall(task, **WHERE, **how).equals(answer)
+    for task, answer in zip(here, rhos, strict=True):
+        with Benchmark.open(benchmark.path) as fresh:
+            assert fresh.rhos(task, **WHERE).equals(answer)
+
+
 def test_places_follow_from_what_can_be_told_apart(benchmark: Benchmark) -> None:
     rows = by_proxy(benchmark.overall("digits", **WHERE))
     assert rows["zico"]["first_place"] == 1
