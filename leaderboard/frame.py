@@ -62,16 +62,18 @@ def explain(*statistics: str) -> None:
 
 
 @st.fragment
-def offer(shown: pd.DataFrame, name: str, question: str, arguments: Mapping[str, Any]) -> None:
-    """Let the reader take exactly these rows, as CSV or Parquet, and the query that gives them.
+def folded(title: str, icon: str, key: str, fill: Callable[[], None]) -> None:
+    """A box that is filled when it is opened: what highlights code weighs as much as the rest of a page."""
+    box = st.expander(title, icon=icon, key=key, on_change="rerun")
+    if box.open:
+        with box:
+            fill()
 
-    The box is filled when it is opened: what highlights the code in it is as heavy as the rest of a page.
-    """
-    title, icon = "Download these numbers, or ask for them yourself", ":material/download:"
-    box = st.expander(title, icon=icon, key=f"{name} box", on_change="rerun")
-    if not box.open:
-        return
-    with box:
+
+def offer(shown: pd.DataFrame, name: str, question: str, arguments: Mapping[str, Any]) -> None:
+    """Let the reader take exactly these rows, as CSV or Parquet, and the query that gives them."""
+
+    def fill() -> None:
         left, right, _ = st.columns([1, 1, 3])
         # Made when the button is pressed: a page that is only read makes no file.
         left.download_button(
@@ -85,6 +87,8 @@ def offer(shown: pd.DataFrame, name: str, question: str, arguments: Mapping[str,
             key=f"{name} parquet",
         )
         st.code(reading.asked(question, arguments), language="python")
+
+    folded("Download these numbers, or ask for them yourself", ":material/download:", f"{name} box", fill)
 
 
 def parquet(table: pd.DataFrame) -> bytes:

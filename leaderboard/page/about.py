@@ -45,8 +45,7 @@ def show() -> None:
         st.subheader("The data", anchor=False)
         st.markdown(f"**{plain(reading.name())}**, data version **{plain(reading.version())}**")
         st.dataframe(reading.sql(COUNTS), hide_index=True, key="counts", alt="Rows of each table")
-        st.subheader("How to cite", anchor=False)
-        st.code(CITE % reading.version(), language="bibtex", wrap_lines=True)
+        frame.folded("How to cite", ":material/format_quote:", "cite", cite)
         st.subheader("Take it along", anchor=False)
         st.markdown(
             "Every page ends with a download of exactly what it shows, as CSV and Parquet, and the query "
@@ -57,3 +56,8 @@ def show() -> None:
     st.dataframe(reading.sql(SOURCES), hide_index=True, placeholder=DASH, key="sources", alt="Sources")
     st.subheader("Runs that wrote the data", anchor=False)
     st.dataframe(reading.sql(RUNS), hide_index=True, placeholder=DASH, key="runs", alt="Runs")
+
+
+def cite() -> None:
+    """The entry for a bibliography."""
+    st.code(CITE % reading.version(), language="bibtex", wrap_lines=True)

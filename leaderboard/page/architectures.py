@@ -1,5 +1,6 @@
 """Architectures: found, sorted, and one of them in full."""
 
+import functools
 import json
 from typing import Any
 
@@ -98,8 +99,8 @@ def record(row: pd.Series, filters: Filters) -> None:
     draw(genome)
     left, right = st.columns([5, 6], gap="large")
     with left:
-        st.markdown("**Copy**")
-        copy(row["space"], genome)
+        fill = functools.partial(copy, row["space"], genome)
+        frame.folded("Copy as JSON, YAML or Python", ":material/content_copy:", "copy", fill)
         st.markdown("**Accuracies**")
         st.dataframe(
             reading.sql(ACCURACIES, arch=arch_id),
