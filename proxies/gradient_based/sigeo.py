@@ -58,7 +58,7 @@ def sigeo(
         loss_and_gradients(probe.network, half, answers, warmed, probe.images_at_once)
         for half, answers in zip(images.tensor_split(2), labels.tensor_split(2), strict=True)
     )
-    logs = [log for key in warmed if (log := log_ratio(torch.stack((first[key], second[key])))) is not None]
+    logs = [log for key in warmed if (log := log_ratio((first[key], second[key]))) is not None]
     if not logs:
         raise NothingCollected("The gradient of every weight is the same for both halves of the batch.")
     norm = torch.stack([_slope(warmed, first), _slope(warmed, second)]).square().mean().sqrt().item()

@@ -1,5 +1,7 @@
 """ZiCo: the gradients' mean magnitude over their spread across batches."""
 
+from collections.abc import Sequence
+
 import torch
 
 from proxies.errors import NothingCollected
@@ -35,16 +37,16 @@ def zico(probe: Probe) -> float:
     return sum(logs)
 
 
-def log_ratio(gradients: torch.Tensor) -> float | None:
-    """Return the log of a layer's summed ratios, gradients (batches, *weight); None when no weight varies."""
-    ratios = [_ratio(some) for some in gradients.flatten(1).split(_AT_ONCE, dim=1)]
-    ratio = torch.stack(ratios).sum()
+def log_ratio(gradients: Sequence[torch.Tensor]) -> float | None:
+    """Return the log of a layer's summed ratios, of a gradient a batch, (*weight); None when none varies."""
+    parts = zip(*(gradient.flatten().split(_AT_ONCE) for gradient in gradients), strict=True)
+    ratio = torch.stack([_ratio(torch.stack(some)) for some in parts]).sum()
     return None if ratio == 0 else ratio.log().item()
 
 
 def _ratio(gradients: torch.Tensor) -> torch.Tensor:
     """The summed ratios of weights, of gradients (batches, weights); NaN is kept, to be seen in the score."""
-    gradients = gradients.double()  # the pass's own where they are float64: not to be written to
+    gradients = gradients.double()
     if len(gradients) == 2:  # the same numbers, several times faster
         spread = (gradients[0] - gradients[1]).abs_().div_(2)
     else:

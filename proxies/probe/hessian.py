@@ -89,8 +89,11 @@ def _product(
 
 
 def _own_input(module: nn.Module, inputs: Any) -> Any:
-    """Give a layer a copy of its input: one that no other layer has and nothing overwrites, in the graph."""
-    return inputs[0].clone().requires_grad_(), *inputs[1:]
+    """Give a layer its input under a name of its own in the graph, which no other layer has.
+
+    A view: what works on it in place fails the pass that gave the gradients.
+    """
+    return inputs[0].view_as(inputs[0]).requires_grad_(), *inputs[1:]
 
 
 def _keep(calls: list[_Call], gradient: Tensor) -> Callable[[nn.Module, Any, Tensor], None]:

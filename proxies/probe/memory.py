@@ -17,7 +17,7 @@ WORKING_SHARE = 0.5
 def images_at_once(network: nn.Module, image: Tensor, memory_gib: float, wanted: int) -> int:
     """Return how many images to walk with at a time, at least one, to hold at most memory_gib.
 
-    network, image: (1, channels, height, width), on one device; see `graph_bytes`.
+    network, image: (1, channels, height, width), on one device.
     wanted:         images that are enough; the count may be smaller than it could be, but not than this.
 
     Formula: (memory / 1.5 - a) / b, where a forward pass of n images keeps a + b n bytes for the backward
@@ -36,7 +36,7 @@ def images_at_once(network: nn.Module, image: Tensor, memory_gib: float, wanted:
 def graph_bytes(network: nn.Module, images: Tensor) -> int:
     """Return how many bytes the forward pass of images, (batch, channels, height, width), keeps.
 
-    On the meta device, see `on_meta`, only shapes are computed.
+    It is run: of one image that takes less than on the meta device, where shapes are computed in Python.
     """
     tensors = (*network.named_parameters(), *network.named_buffers())
     state = {name: tensor.detach() for name, tensor in tensors}
@@ -63,5 +63,5 @@ def graph_bytes(network: nn.Module, images: Tensor) -> int:
 
 
 def _storage(tensor: Tensor) -> int:
-    """What tells a storage from others; those on the meta device have no address."""
+    """What tells a storage from others, also one without numbers, which has no address."""
     return tensor.untyped_storage()._cdata

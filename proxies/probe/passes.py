@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 
 from proxies.errors import NothingCollected
@@ -76,8 +75,8 @@ def stage_names(probe: Probe) -> Sequence[str]:
     return stages
 
 
-def _batch_gradients(probe: Probe) -> list[tuple[WeightedLayer, Tensor]]:
-    """Each weighted layer with its gradients of every batch's loss, (batches, *weight).
+def _batch_gradients(probe: Probe) -> list[tuple[WeightedLayer, list[Tensor]]]:
+    """Each weighted layer with its gradient of every batch's loss, each (*weight).
 
     They are kept, not summed up: proxies differ in the moments they want of them.
     """
@@ -87,10 +86,7 @@ def _batch_gradients(probe: Probe) -> list[tuple[WeightedLayer, Tensor]]:
         collected.append(
             collect_gradients(probe.network, images, labels, probe.interval, probe.images_at_once)
         )
-    return [
-        (pairs[0][0], torch.stack([gradient for _, gradient in pairs]))
-        for pairs in zip(*collected, strict=True)
-    ]
+    return [(pairs[0][0], [gradient for _, gradient in pairs]) for pairs in zip(*collected, strict=True)]
 
 
 def _hessian_gradient(probe: Probe) -> Tensor:

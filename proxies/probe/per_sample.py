@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ from proxies.probe.walk import Calls, Collector, Walk
 
 # Elements of per-sample gradients held at a time: what stays in a CPU's caches, what fills a GPU.
 _HELD = {"cpu": 1 << 19, "cuda": 1 << 27}
+# Samples reduced at a time: on a CPU one by one is several times faster than a sum over the first axis; on a
+# GPU it would take a kernel a sample.
+_REDUCED = {"cpu": 1, "cuda": 1 << 10}
 
 
 @dataclass
@@ -86,8 +89,8 @@ class SampleGradients(Collector):
             key = f"signs {calls.name}"
             if key not in self.sums:
                 self.sums[key] = torch.zeros_like(calls.module.weight, requires_grad=False)
-            for gradient in gradients:  # faster than a sum over the first axis
-                self.sums[key][rows] += gradient.sign()
+            for some in _blocks(gradients):
+                self.sums[key][rows] += _over_samples(some.sign())
         for statistic in ("magnitudes", "moments"):
             if statistic in self.statistics:
                 moments = self.moments[statistic].setdefault(calls.name, _no_moments(calls.module.weight))
@@ -116,14 +119,25 @@ class SampleGradients(Collector):
         ]
 
 
-def moments_of(gradients: Tensor, magnitudes: bool) -> Moments:
-    """Return the moments of gradients (count, *weight) over their first axis, or of their sizes."""
-    moments = _no_moments(gradients[0])
-    step = max(1, _HELD.get(gradients.device.type, _HELD["cuda"]) // gradients[:, 0].numel())
-    for start in range(0, gradients.shape[1], step):
+def moments_of(gradients: Sequence[Tensor], magnitudes: bool) -> Moments:
+    """Return the moments over some gradients of one weight, each (*weight), or of their sizes."""
+    weight = gradients[0]
+    moments = _no_moments(weight)
+    step = max(1, _HELD.get(weight.device.type, _HELD["cuda"]) // (len(gradients) * weight[0].numel()))
+    for start in range(0, len(weight), step):
         rows = slice(start, start + step)
-        _update(moments, rows, gradients[:, rows], magnitudes, seen=0)
+        _update(moments, rows, torch.stack([one[rows] for one in gradients]), magnitudes, seen=0)
     return moments
+
+
+def _blocks(gradients: Tensor) -> tuple[Tensor, ...]:
+    """The gradients (samples, ...) in parts of as many samples as are reduced at a time."""
+    return gradients.split(_REDUCED.get(gradients.device.type, _REDUCED["cuda"]))
+
+
+def _over_samples(gradients: Tensor) -> Tensor:
+    """The sum over the first axis; of one sample without a copy."""
+    return gradients[0] if len(gradients) == 1 else gradients.sum(dim=0)
 
 
 def _no_moments(weight: Tensor) -> Moments:
@@ -140,11 +154,10 @@ def _update(moments: Moments, rows: slice, gradients: Tensor, magnitudes: bool, 
     new, values = len(gradients), gradients.abs() if magnitudes else gradients
     first = values[0].double()
     apart, squares = torch.zeros_like(first), torch.zeros_like(first)
-    # Sample by sample: several times faster than a reduction over the first axis.
-    for value in values[1:]:
-        shifted = value - first  # float64
-        apart += shifted
-        squares.addcmul_(shifted, shifted)
+    for some in _blocks(values[1:]):
+        shifted = some - first  # (some, rows, ...) float64
+        apart += _over_samples(shifted)
+        squares += _over_samples(shifted.square_())
     apart /= new
     variance = (squares / new - apart.square()).clamp_(min=0)
     mean = first + apart

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from proxies.errors import ProxyError
 from proxies.probe.activations import ActivationPatterns
-from proxies.probe.layers import WHOLE, Interval, WeightedLayer, on_meta, samples_are_coupled
+from proxies.probe.layers import WHOLE, Interval, WeightedLayer, samples_are_coupled
 from proxies.probe.loss import loss_name
 from proxies.probe.memory import images_at_once
 from proxies.probe.outcome import Outcome, Price, attempt
@@ -167,8 +167,8 @@ class Probe:
         """Return each weighted layer with mean and variance over samples i of dl_i/dw, float64."""
         return self.run("gradient_moments").unwrap()
 
-    def batch_gradients(self) -> list[tuple[WeightedLayer, Tensor]]:
-        """Return each weighted layer with its gradients of every batch's loss, (batches, *weight)."""
+    def batch_gradients(self) -> list[tuple[WeightedLayer, list[Tensor]]]:
+        """Return each weighted layer with its gradient of every batch's loss, each (*weight)."""
         return self.run("batch_gradients").unwrap()
 
     def data_free(self) -> list[tuple[WeightedLayer, Tensor]]:
@@ -226,16 +226,13 @@ class Probe:
         """How many images the memory allows to walk with at a time; None for all."""
         if self.memory_gib is None or samples_are_coupled(self.network):
             return None
-        # On shapes alone, unless the network looks at values. One that fails on an image fails on all of
-        # them, where its proxies' rows say why.
-        memory_gib, image = self.memory_gib, self.images[:1]
+        memory_gib = self.memory_gib
         wanted = len(self.images) * max((PASSES[name].graphs for name in self._needed()), default=1)
-        measures = (
-            lambda: images_at_once(on_meta(self.network), image.to("meta"), memory_gib, wanted),
-            lambda: images_at_once(self.network, image, memory_gib, wanted),
+        found = attempt(
+            lambda: images_at_once(self.network, self.images[:1], memory_gib, wanted), self.device
         )
-        found = (attempt(measure, self.device).value for measure in measures)
-        return next((count for count in found if count is not None), 1)
+        # A network that fails on an image fails on all of them, where its proxies' rows say why.
+        return 1 if found.value is None else found.value
 
     def labelled(self, least: int = 1) -> list[tuple[Tensor, Tensor]]:
         """Return the batches; ProxyError when they are fewer than `least` or without labels."""

@@ -74,7 +74,8 @@ ROWS: dict[str, Peer | tuple[Peer, ...] | str] = {
     r".*/(aznas_vit|tftas)/snip/direct.*, 10 classes|vit_tiny224/.*/snip/direct.*": Peer("snip"),
     r".*/(aznas_vit|tftas)/snip/direct.*, 1000 classes": Peer("snip", HEAD_1000),
     r".*/(aznas_vit|tftas)/snip/as_released.*": "Sums the gradients of ten parts of the batch.",
-    rf".*/({PORTS})/plain/.*": Peer("plain"),
+    # A signed sum that cancels: kernels of another processor round it by several times the peer's rounding.
+    rf".*/({PORTS})/plain/.*": Peer("plain", single=1e-3),
     rf".*/({PORTS}|aznas_nb201)/grasp/.*": Peer("grasp"),
     r".*/(aznas_vit|tftas)/grasp/direct.*deepcopy(, 10 classes)?": Peer("grasp"),
     r".*/(aznas_vit|tftas)/grasp/direct.*deepcopy, 1000 classes": Peer("grasp", HEAD_1000),
@@ -100,9 +101,12 @@ ROWS: dict[str, Peer | tuple[Peer, ...] | str] = {
     r"vit.*/tftas/dss/.*": "Weights keep their signs, and qkv drops out (with 1000 classes the head too).",
     # The input Jacobian
     rf".*/({PORTS})/(jacov|jacob_cov)/.*": Peer("jacov"),
-    r"(cnn_nb201|vit_small)/(naslib|autoprox)/epe_nas/as_released.*": Peer("epe_nas"),
+    # As plain: logs of how far correlations of four images are from 1.
+    r"(cnn_nb201|vit_small)/(naslib|autoprox)/epe_nas/as_released.*": Peer("epe_nas", single=5e-3),
     r"vit_tiny224/naslib/epe_nas/.*": "0 for want of two images of one class: ours is empty.",
-    r".*/naslib/epe_nas/labels_balanced4x4": Peer("epe_nas", Setting(labels="labels_balanced4x4")),
+    r".*/naslib/epe_nas/labels_balanced4x4": (
+        Peer("epe_nas", Setting(labels="labels_balanced4x4"), single=5e-3)
+    ),
     # Activation patterns
     r"vit.*/autoprox/nwot/given.*|vit.*/(aznas_vit|tftas)/NASWOT/given.*": Peer("nwot"),
     r"cnn_nb201/aznas_nb201/naswot/given.*": Peer("nwot"),
