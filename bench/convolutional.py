@@ -11,6 +11,12 @@ networks, and the accuracies beside those; where it has none, only the agreement
     published  rho that was published, on another and larger sample: figure 2 of NAS-Bench-Suite-Zero,
                n = 1000; of zico its own paper's, on the whole space
     agreement  rho of our score with the published score, network by network
+    ourselves  rho of our score with ours of another seed, other weights and images, of the networks that
+               have both
+    themselves rho of the published score with that of another published run, of all networks that both have;
+               needs the published tables
+
+Agreement cannot be had beyond those two: a score that its own code does not repeat has little to agree with.
 """
 
 from __future__ import annotations
@@ -22,10 +28,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.published_tables import COLUMNS, number, published_rho
+from bench.published_tables import COLUMNS, NAME, number, published_rho, rerun
 from proxies.combiners.ranks import spearman
 from store import Benchmark
 from store.statistics import bootstrap_spearman, interval
+from tests.shared import TABLES
 
 # zen is in the later run alone, the others in the early one
 SOURCES = ("nas_bench_suite_zero", "nas_bench_suite_zero_2022")
@@ -53,44 +60,53 @@ def main() -> None:
     parser.add_argument("--root", type=Path, required=True, help="folder of the benchmark's tables")
     parser.add_argument("--space", default="nasbench201")
     parser.add_argument("--task", default="cifar10")
+    parser.add_argument("--tables", type=Path, default=TABLES, help=f"folder with {NAME}")
     parser.add_argument("--picture", type=Path, help="PNG of our ranks against the published ones")
     given = parser.parse_args()
     scores = read(given.root, given.space, given.task)
-    table = compared(scores, CELLS[given.space, given.task])
+    column = CELLS[given.space, given.task]
+    table = compared(scores, column)
+    themselves = rerun(given.tables, column) if (given.tables / NAME).exists() else {}
+    table["themselves"] = table.proxy.map(themselves).astype(float)
     print(f"{given.space} on {given.task}, accuracies beside the published scores")
     print(
         f"{'proxy':<12}{'n':>5}{'ours':>7}{'95 %':>14}{'theirs':>8}{'published':>11}{'difference':>12}"
-        f"{'agreement':>11}"
+        f"{'agreement':>11}{'ourselves':>11}{'themselves':>12}"
     )
     for row in table.itertuples():
         between = f"[{number(row.low)}, {number(row.high)}]"
         print(
             f"{row.proxy:<12}{row.n:>5}{number(row.ours):>7}{between:>14}{number(row.theirs):>8}"
             f"{number(row.published):>11}{number(row.ours - row.published):>12}{number(row.agreement):>11}"
+            f"{number(row.ourselves):>11}{number(row.themselves):>12}"
         )
     if given.picture:
         draw(scores, given.picture)
 
 
 def read(root: Path, space: str, task: str) -> pd.DataFrame:
-    """Return a row for each network and proxy of ours: value, published (null where none), accuracy.
+    """Return a row for each network and proxy of ours: value, again, published, accuracy; null where none.
 
-    The score is the mean over our seeds; the accuracy is the one that the source has beside its scores, null
-    where it has none.
+    value, again: our score with the first seed and the second.
+    accuracy:     the one that the source has beside its scores.
     """
     names = ", ".join(f"'{source}/' || s.proxy" for source in SOURCES)
     with Benchmark.open(root) as benchmark:
-        return benchmark.sql(
-            f"""SELECT s.arch_id, s.proxy, avg(s.value) AS value, any_value(p.value) AS published,
-                any_value(a.accuracy) AS accuracy
+        rows = benchmark.sql(
+            f"""SELECT s.arch_id, s.proxy, s.seed, s.value, any_value(r.params) AS params,
+                any_value(p.value) AS published, any_value(a.accuracy) AS accuracy
             FROM scores s JOIN architectures r ON r.arch_id = s.arch_id
             LEFT JOIN accuracies a ON a.arch_id = s.arch_id AND a.task = s.task
               AND a.source LIKE 'Krishnakumar%'
             LEFT JOIN scores p ON p.arch_id = s.arch_id AND p.task = s.task
               AND p.proxy IN ({names})
             WHERE r.space = '{space}' AND s.task = '{task}' AND s.proxy NOT LIKE '%/%' AND s.value IS NOT NULL
-            GROUP BY ALL ORDER BY s.proxy, s.arch_id"""
+            GROUP BY s.arch_id, s.proxy, s.seed, s.value ORDER BY s.proxy, s.arch_id"""
         ).to_pandas()
+    first = rows.seed == rows.seed.min()
+    again = rows[~first].sort_values("seed").drop_duplicates(["arch_id", "proxy"])
+    again = again[["arch_id", "proxy", "value"]].rename(columns={"value": "again"})
+    return rows[first].drop(columns="seed").merge(again, how="left", on=["arch_id", "proxy"])
 
 
 def compared(scores: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -114,6 +130,7 @@ def compared(scores: pd.DataFrame, column: str) -> pd.DataFrame:
                 "theirs": _rho(both.published, both.accuracy),
                 "published": published.get(proxy, math.nan),
                 "agreement": _rho(both.value, both.published),
+                "ourselves": _rho(mine.value, mine.again),
             }
         )
     return pd.DataFrame(rows)

@@ -13,12 +13,14 @@ takes what there is:
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from proxies.combiners import Table
+from proxies.combiners.ranks import spearman
 
 # the paper's name -> space and task of the file
 COLUMNS = {
@@ -49,6 +51,7 @@ PROXIES = {name: "macs" if name == "flops" else name for name in (
 )}  # fmt: skip
 NAME = "nas_bench_suite_zero.parquet"
 SENTINEL = -1e7  # NASLib writes -1e8 for a score that failed
+SHARED = 50  # networks of two runs that can be compared
 RELEASED = ("zen", "synflow", "epe_nas")  # taken from the release where it holds them
 
 # Spearman's rho of each proxy, 1000 architectures, mean of five draws, in the order of COLUMNS:
@@ -119,6 +122,25 @@ def runs(folder: Path) -> dict[str, list[Table]]:
         if space == "nasbench201":
             tables[column] = [_as_table(run) for _, run in chosen.groupby("source")]
     return tables
+
+
+def rerun(folder: Path, column: str) -> dict[str, float]:
+    """Return, by proxy, rho between the scores of the same networks in two published runs.
+
+    Of the two runs that share the most networks with that proxy, at least fifty. Runs whose snip is the same
+    are one run under two names; a column of one run has no proxy here.
+    """
+    rows, (space, task) = _rows(folder), COLUMNS[column]
+    early = rows[(rows.search_space == space) & (rows.task == task) & (rows.source != "final_zips")]
+    snip = early.pivot(index="arch", columns="source", values="snip")
+    pairs = [[a, b] for a, b in itertools.combinations(snip, 2) if (snip[a] - snip[b]).abs().max() > 0]
+    found = {}
+    for name, proxy in PROXIES.items():
+        scores = early.pivot(index="arch", columns="source", values=name)
+        shared = max((scores[pair].dropna() for pair in pairs), key=len, default=scores[:0])
+        if len(shared) >= SHARED:
+            found[proxy] = spearman(shared.iloc[:, 0], shared.iloc[:, 1])
+    return found
 
 
 def _rows(folder: Path) -> pd.DataFrame:
