@@ -148,7 +148,8 @@ def draw(scores: pd.DataFrame, picture: Path) -> None:
 
     both = scores.dropna(subset=["published"])
     ranks = both.assign(
-        ours=both.groupby("proxy").value.rank(), theirs=both.groupby("proxy").published.rank()
+        ours=both.groupby("proxy").value.rank(pct=True),
+        theirs=both.groupby("proxy").published.rank(pct=True),
     )
     chart = (
         alt.Chart(ranks)

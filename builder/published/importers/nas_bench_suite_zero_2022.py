@@ -103,6 +103,7 @@ register(
                 {"zen": f"{there} {theirs} zen"},
                 sha256=_SCORES_SHA256[space, task],
                 image_size=SIDES.get(task, 256),
+                batch_size=32 if space.startswith("transnas") else 64,
             )
             for space, (there, tasks) in SPACES.items()
             for task, theirs in tasks.items()
