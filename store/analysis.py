@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from store import statistics
+from store.cells import CELL, Cell, Query, Selection, as_table, cells_of, fewest, mean, meet, reals
 from store.factors import genes_of
-from store.rank import CELL, Cell, Query, Selection, as_table, cells_of, meet, reals
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
 
@@ -142,16 +142,6 @@ def similarity(query: Query, selection: Selection) -> pa.Table:
                 found["n"] = fewest(n[pairs])
                 rows.append(cell.about | found)
     return as_table(rows, SIMILARITY)
-
-
-def mean(values: Real) -> float:
-    """NaN of nothing, and where one of them is NaN."""
-    return float(np.mean(values)) if values.size else float("nan")
-
-
-def fewest(counts: np.ndarray) -> int:
-    """0 of nothing."""
-    return int(counts.min()) if counts.size else 0
 
 
 def _sizes(cell: Cell, described: pa.Table) -> tuple[Real, dict[str, str]]:

@@ -35,7 +35,7 @@ ANSWERS = {
     "rank": ranking.RANKING,
     "compare": ranking.COMPARISON,
     "overall": means.OVERALL,
-    "rhos": means.RHOS,
+    "rhos": ranking.RHOS,
     "by_seed": spread.SEEDS,
     "groups": grouping.GROUPS,
     "top": best.TOP,

@@ -2,8 +2,8 @@
 
 from typing import TypedDict
 
+from store.cells import Query, Selection, cells_of, meet
 from store.errors import StoreError
-from store.rank import Query, Selection, cells_of, meet
 from store.statistics import Real
 
 

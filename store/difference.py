@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from store.rank import CELL, Query, as_table
+from store.cells import CELL, Query, as_table
 from store.schema import REAL, TABLES, TEXT, WHOLE, column
 
 # table: (what its rows are grouped by, what makes a row another one)

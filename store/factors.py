@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from store.rank import CELL, Query, as_table
+from store.cells import CELL, Query, as_table
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import FEWEST, Real
 

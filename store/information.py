@@ -8,8 +8,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from store import statistics
-from store.analysis import SCORES_FROM, fewest, mean
-from store.rank import CELL, Cell, Query, Selection, as_table, cells_of, meet
+from store.analysis import SCORES_FROM
+from store.cells import CELL, Cell, Query, Selection, as_table, cells_of, fewest, mean, meet
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
 

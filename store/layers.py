@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from store import statistics
-from store.rank import CELL, Query, as_table
+from store.cells import CELL, Query, as_table
 from store.schema import REAL, WHOLE, column
 from store.statistics import Real
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from store.rank import Query, as_table
+from store.cells import Query, as_table
 from store.schema import REAL, TABLES, TEXT, WHOLE, column
 
 NEIGHBOURS = pa.schema(

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from store import statistics
-from store.rank import CELL, Query, as_table, reals
+from store.cells import CELL, Query, as_table, reals
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
 

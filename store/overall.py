@@ -1,37 +1,21 @@
 """Proxies over several tasks at once: the mean of rho, its interval, and the places a proxy may hold."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from itertools import groupby
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from store import statistics
-from store.analysis import fewest, mean
+from store.cells import CELL, Cell, Query, Selection, as_table
 from store.errors import StoreError
 from store.groups import GROUPS, told_apart
-from store.rank import CELL, CONTROLS, RANKING, Cell, Query, Selection, as_table, cells_of, meet
+from store.rank import RANKING, Points, met_cells, points, remembered, resample
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
-
-# rho of every proxy without resamples, of what was asked before: the same numbers in another order, or with
-# intervals beside them, are the usual next question. A row is a cell and proxy.
-Points: TypeAlias = dict[Selection, list[dict[str, Any]]]
-KEPT = 100  # selections
-
-GIVEN_PARAMS = ("low_given_params", "high_given_params")
-
-COUNTS = """
-SELECT cell, proxy, count(*) - count(value) AS failed, count(DISTINCT place) AS scored,
-       median(seconds) FILTER (WHERE value IS NOT NULL) AS seconds
-FROM observed GROUP BY cell, proxy
-"""
-
-# RANKING without what takes long on a large benchmark: resamples and Kendall's tau.
-RHOS = pa.schema([field for field in RANKING if field.name not in ("tau_b", "low", "high", *GIVEN_PARAMS)])
 
 OVERALL = pa.schema(
     [
@@ -57,12 +41,12 @@ def overall(
 ) -> pa.Table:
     """The ranking over the tasks chosen; see Benchmark.overall. Returns a table of schema OVERALL."""
     ranked_by = "rho_given_params" if given == "params" else "rho"
-    met = cache(lambda: _met(query, selection))
-    points = _known(known, selection, lambda: _points(query, *met(), selection))
-    points.sort(key=lambda row: (str(row["space"]), row["protocol"]))
-    drawn = dict(_drawn(met()[1], selection, draws, seed, given)) if draws else {}
+    met = cache(lambda: met_cells(query, selection))
+    found = remembered(known, selection, lambda: points(query, *met(), selection))
+    found.sort(key=lambda row: (str(row["space"]), row["protocol"]))
+    drawn = dict(_drawn(met()[1], selection, draws, seed, ranked_by)) if draws else {}
     rows = []
-    for cell, group in groupby(points, lambda row: {"space": row["space"], "protocol": row["protocol"]}):
+    for cell, group in groupby(found, lambda row: {"space": row["space"], "protocol": row["protocol"]}):
         by_task = _by_task(list(group))
         proxies = list(dict.fromkeys(proxy for ranking in by_task.values() for proxy in ranking))
         means = {proxy: _mean([ranking.get(proxy) for ranking in by_task.values()]) for proxy in proxies}
@@ -75,70 +59,6 @@ def overall(
                 cell | {"proxy": proxy, "of_tasks": len(by_task)} | means[proxy] | beside.get(proxy, {})
             )
     return as_table(rows, OVERALL)
-
-
-def rhos(query: Query, selection: Selection, known: Points) -> pa.Table:
-    """rho alone, of every cell and proxy; see Benchmark.rhos. Returns a table of schema RHOS."""
-    points = _known(known, selection, lambda: _points(query, *_met(query, selection), selection))
-    ordered: list[dict[str, Any]] = []
-    for _, cell in groupby(points, lambda row: row["cell"]):
-        rows = sorted(cell, key=lambda row: (-np.inf if row["rho"] is None else -row["rho"], row["proxy"]))
-        rows.sort(key=lambda row: row["rho"] is None)
-        values = np.array([row["rho"] for row in rows if row["rho"] is not None])
-        for row in rows:
-            row["rank"] = None if row["rho"] is None else 1 + int((values > row["rho"]).sum())
-        ordered += rows
-    return as_table(ordered, RHOS)
-
-
-def _known(
-    known: Points, selection: Selection, compute: Callable[[], list[dict[str, Any]]]
-) -> list[dict[str, Any]]:
-    """The points of a selection, computed where they are not known; the caller may change them."""
-    if selection not in known:
-        if len(known) >= KEPT:
-            known.clear()
-        known[selection] = compute()
-    return [dict(row) for row in known[selection]]
-
-
-def _met(query: Query, selection: Selection) -> tuple[pa.Table, list[Cell]]:
-    """The scores that meet the accuracies chosen, and the cells they make."""
-    truth, observed, _ = meet(query, selection)
-    return observed, list(cells_of(truth, observed))
-
-
-def _points(
-    query: Query, observed: pa.Table, cells: list[Cell], selection: Selection
-) -> list[dict[str, Any]]:
-    """rho and the counts of every cell and proxy, without resamples."""
-    counts = {
-        (row["cell"], row["proxy"]): row for row in query(COUNTS, {}, {"observed": observed}).to_pylist()
-    }
-    rows = []
-    for number, cell in enumerate(cells):
-        for proxy in cell.names(selection):
-            scores = cell.scores[:, cell.series(proxy)].T
-            rho = mean(np.array([statistics.spearman(values, cell.accuracy) for values in scores]))
-            partial = mean(
-                np.array(
-                    [statistics.partial_spearman(values, cell.accuracy, cell.params) for values in scores]
-                )
-            )
-            counted = counts.get((number, proxy), {"failed": 0, "scored": 0, "seconds": None})
-            rows.append(
-                cell.about
-                | {"cell": number, "proxy": proxy, "control": proxy in CONTROLS, "seeds": len(scores)}
-                | {"rho": _or_none(rho), "n": fewest(np.isfinite(scores).sum(axis=1))}
-                | {"rho_given_params": None if proxy == "params" or np.isnan(rho) else _or_none(partial)}
-                | {"failed": counted["failed"], "seconds": counted["seconds"]}
-                | {"unscored": len(cell.accuracy) - counted["scored"]}
-            )
-    return rows
-
-
-def _or_none(number: float) -> float | None:
-    return None if np.isnan(number) else number
 
 
 def _by_task(points: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -168,24 +88,18 @@ def _mean(rows: list[dict[str, Any] | None]) -> dict[str, Any]:
 
 
 def _drawn(
-    cells: list[Cell], selection: Selection, draws: int, seed: int, given: str | None
+    cells: list[Cell], selection: Selection, draws: int, seed: int, ranked_by: str
 ) -> Iterator[tuple[tuple[Any, ...], Real]]:
     """What every proxy's rho is in resamples, (draws,), by space, protocol, task and proxy.
 
     The same resamples for all proxies of a task; for all tasks too, where they have the same architectures.
     """
     for cell in cells:
-        resampled = _resampled(cell, draws, seed, given)
+        resampled = resample(cell, draws, seed, ranked_by)
         for proxy in cell.names(selection):
             about = tuple(cell.about[name] for name in ("space", "protocol", "task"))
             if len(mine := cell.series(proxy)):
                 yield (*about, proxy), resampled[:, mine].mean(axis=1)
-
-
-def _resampled(cell: Cell, draws: int, seed: int, given: str | None) -> Real:
-    if given == "params":
-        return statistics.bootstrap_partial_spearman(cell.accuracy, cell.scores, cell.params, draws, seed)
-    return statistics.bootstrap_spearman(cell.accuracy, cell.scores, draws, np.random.default_rng(seed))
 
 
 def _beside(

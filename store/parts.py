@@ -1,5 +1,6 @@
 """The part files of a benchmark folder: found, and checked by their footers before any query."""
 
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,8 +17,10 @@ _TRIES = 10
 REPAIR = "Delete it and run its job again, or fetch it again."
 
 
-def find_parts(root: Path) -> dict[str, list[Path]]:
+def find_parts(root: Path, tables: Collection[str] = TABLES) -> dict[str, list[Path]]:
     """The part files of each table under `root`, sorted, every footer checked.
+
+    tables: only of these; the others then look empty
 
     A table without a folder has no parts. Raises StoreError when `root` is not a folder, holds no table at
     all, or has a part that is damaged, of another schema version or without a column.
@@ -29,7 +32,7 @@ def find_parts(root: Path) -> dict[str, list[Path]]:
     if not any((root / name).is_dir() for name in TABLES):
         raise StoreError(f"No benchmark at {root}: expected at least one of the folders {', '.join(TABLES)}.")
     for _ in range(_TRIES):
-        parts = {name: part_files(root / name) for name in TABLES}
+        parts = {name: part_files(root / name) if name in tables else [] for name in TABLES}
         try:
             for name, paths in parts.items():
                 for path, here in zip(paths, copies(paths), strict=True):

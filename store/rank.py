@@ -1,30 +1,26 @@
-"""Ranking proxies against accuracies: what is joined and correlated in SQL, and the tables made of it."""
+"""Proxies against accuracies: the ranking of each cell, and the comparison of two proxies."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from store import statistics
+from store.cells import CELL, Cell, Query, Selection, as_table, cells_of, fewest, mean, meet
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
 
 # Any proxy worth its name beats these; they stand in every ranking.
 CONTROLS = ("params", "macs", "depth", "width", "random")
 
-# query(sql, parameters, tables): one statement that may name the given Arrow tables
-Query = Callable[[str, dict[str, Any], dict[str, pa.Table]], pa.Table]
-Series = tuple[str, int | None]  # a proxy, and one of its seeds or None for all
+# rho of every proxy without resamples, of what was asked before: the same numbers in another order, or with
+# intervals beside them, are the usual next question. A row is a cell and proxy.
+Points: TypeAlias = dict[Selection, list[dict[str, Any]]]
+KEPT = 100  # selections
 
-CELL = [
-    column("space", TEXT, "name", "search space", nullable=True),
-    column("task", TEXT, "name", "task whose accuracies are ordered"),
-    column("protocol", TEXT, "name", "how the weights were got; never mixed"),
-    column("recipe", TEXT, "name", "training recipe; never mixed"),
-]
+Series = tuple[str, int | None]  # a proxy, and one of its seeds or None for all
 
 RANKING = pa.schema(
     [
@@ -122,152 +118,42 @@ COMPARISON = pa.schema(
     ]
 )
 
-# A cell is one ranking: one space, task, protocol and recipe. Places number its architectures by arch_id, so
-# that resamples do not depend on the order of rows in files.
-TRUTH = """
-SELECT dense_rank() OVER (ORDER BY space, task, protocol, recipe) - 1 AS cell,
-       row_number() OVER (PARTITION BY space, task, protocol, recipe ORDER BY arch_id) - 1 AS place,
-       space, task, protocol, recipe, arch_id, params, accuracy, coalesce($scores_from, task) AS scores_from
-FROM final_accuracies LEFT JOIN (SELECT arch_id, params FROM architectures) USING (arch_id)
-WHERE isfinite(accuracy)
-  AND split = $split
-  AND ($tasks::VARCHAR[] IS NULL OR list_contains($tasks::VARCHAR[], task))
-  AND ($protocol IS NULL OR protocol = $protocol)
-  AND ($recipe IS NULL OR recipe = $recipe)
-  AND ($space IS NULL OR space = $space)
-  AND ($least IS NULL OR params >= $least)
-  AND ($most IS NULL OR params <= $most)
-ORDER BY cell, place
+# What is ranked by, and the columns of its interval.
+INTERVALS = (("rho", "low", "high"), ("rho_given_params", "low_given_params", "high_given_params"))
+
+# RANKING without what takes long on a large benchmark: resamples and Kendall's tau.
+_LONG = ("tau_b", *(name for _, *ends in INTERVALS for name in ends))
+RHOS = pa.schema([field for field in RANKING if field.name not in _LONG])
+
+COUNTS = """
+SELECT cell, proxy, count(*) - count(value) AS failed, count(DISTINCT place) AS scored,
+       median(seconds) FILTER (WHERE value IS NOT NULL) AS seconds
+FROM observed GROUP BY cell, proxy
 """
-
-# Adding 0.0 makes -0.0 and 0.0 one value. "series" numbers the (proxy, seed) pairs of a cell.
-OBSERVED = """
-SELECT truth.cell, truth.place, truth.accuracy + 0.0 AS accuracy, proxy, seed,
-       dense_rank() OVER (PARTITION BY truth.cell ORDER BY proxy, seed) - 1 AS series,
-       CASE WHEN isfinite(value) THEN value + 0.0 END AS value, seconds
-FROM truth
-JOIN scores ON scores.arch_id = truth.arch_id AND scores.task = truth.scores_from
-WHERE ($every OR proxy IN (SELECT proxy FROM chosen))
-  AND ($seeds::BIGINT[] IS NULL OR list_contains($seeds::BIGINT[], seed))
-"""
-
-# The accuracies of the architectures that every proxy scored in every seed, numbered anew.
-SHARED = """
-WITH complete AS (
-    SELECT cell, place FROM observed JOIN (
-        SELECT cell, max(series) + 1 AS width FROM observed GROUP BY cell
-    ) USING (cell)
-    GROUP BY cell, place HAVING count(value) = any_value(width)
-)
-SELECT * REPLACE (dense_rank() OVER (ORDER BY cell) - 1 AS cell,
-                  row_number() OVER (PARTITION BY cell ORDER BY place) - 1 AS place)
-FROM truth SEMI JOIN complete USING (cell, place)
-ORDER BY cell, place
-"""
-
-# Average ranks, doubled and centred: 2 * (rank + (ties - 1) / 2) - (n + 1). Whole numbers, so that the sums
-# are exact and the same rho comes out on any number of threads. Pearson's r of the ranks is Spearman's rho.
-RHO = """
-WITH ranked AS (
-    SELECT cell, proxy, seed,
-           2 * rank() OVER (PARTITION BY cell, proxy, seed ORDER BY value)
-             + count(*) OVER (PARTITION BY cell, proxy, seed, value)
-             - count(*) OVER (PARTITION BY cell, proxy, seed) - 2 AS x,
-           2 * rank() OVER (PARTITION BY cell, proxy, seed ORDER BY accuracy)
-             + count(*) OVER (PARTITION BY cell, proxy, seed, accuracy)
-             - count(*) OVER (PARTITION BY cell, proxy, seed) - 2 AS y
-    FROM observed WHERE value IS NOT NULL
-), correlated AS (
-    SELECT cell, proxy, seed, count(*) AS n,
-           CASE WHEN count(*) >= $fewest THEN
-               sum(x * y)::DOUBLE / nullif(sqrt(sum(x * x)::DOUBLE * sum(y * y)::DOUBLE), 0) END AS rho
-    FROM ranked GROUP BY cell, proxy, seed
-), per_seed AS (
-    SELECT cell, proxy, seed, coalesce(any_value(n), 0) AS n, any_value(rho) AS rho,
-           count(*) - count(value) AS failed
-    FROM observed LEFT JOIN correlated USING (cell, proxy, seed) GROUP BY cell, proxy, seed
-), per_proxy AS (
-    SELECT cell, proxy, min(n) AS n, sum(failed) AS failed, count(*) AS seeds,
-           CASE WHEN count(rho) = count(*) THEN avg(rho ORDER BY seed) END AS rho
-    FROM per_seed GROUP BY cell, proxy
-), price AS (
-    SELECT cell, proxy, median(seconds) FILTER (WHERE value IS NOT NULL) AS seconds,
-           count(DISTINCT place) AS scored
-    FROM observed GROUP BY cell, proxy
-), cells AS (
-    SELECT cell, any_value(space) AS space, any_value(task) AS task, any_value(protocol) AS protocol,
-           any_value(recipe) AS recipe, any_value(scores_from) AS scores_from, count(*) AS architectures
-    FROM truth GROUP BY cell
-), listed AS (
-    SELECT DISTINCT cell, proxy FROM observed UNION SELECT cell, proxy FROM cells, chosen
-)
-SELECT cell, space, task, protocol, recipe, proxy,
-       CASE WHEN rho IS NOT NULL
-            THEN rank() OVER (PARTITION BY cell ORDER BY rho DESC NULLS LAST) END AS rank,
-       rho, coalesce(n, 0) AS n, coalesce(failed, 0)::BIGINT AS failed,
-       architectures - coalesce(scored, 0) AS unscored, coalesce(seeds, 0) AS seeds, seconds, scores_from
-FROM listed JOIN cells USING (cell)
-LEFT JOIN per_proxy USING (cell, proxy)
-LEFT JOIN price USING (cell, proxy)
-ORDER BY cell, rank NULLS LAST, proxy
-"""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which accuracies and which scores meet. None: all of them; every space, task, protocol, recipe apart.
-
-    params: smallest and largest parameter count, both included; None leaves that side open
-    shared: only architectures that every one of the proxies scored in every seed
-    seeds:  only these proxy seeds
-    """
-
-    tasks: tuple[str, ...] | None = None
-    protocol: str | None = None
-    recipe: str | None = None
-    space: str | None = None
-    split: str = "test"
-    proxies: tuple[str, ...] | None = None
-    scores_from: str | None = None
-    params: tuple[float | None, float | None] = (None, None)
-    shared: bool = False
-    seeds: tuple[int, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One ranking's numbers: accuracy and params (rows,), scores (rows, series), proxy and seed of each."""
-
-    about: dict[str, Any]
-    accuracy: Real
-    params: Real
-    scores: Real
-    proxies: np.ndarray
-    seeds: np.ndarray
-
-    def series(self, proxy: str, seed: int | None = None) -> np.ndarray:
-        """Positions of the proxy's series, one a seed; of one seed alone if it is given."""
-        return np.flatnonzero((self.proxies == proxy) & ((seed is None) | (self.seeds == seed)))
-
-    def names(self, selection: Selection) -> list[str]:
-        """The proxies asked for, or all that have scores here, sorted."""
-        return sorted(set(self.proxies.tolist()) if selection.proxies is None else selection.proxies)
 
 
 def rank(query: Query, selection: Selection, draws: int, seed: int, given: str | None = None) -> pa.Table:
     """The ranking; see Benchmark.rank for every definition. Returns a table of schema RANKING."""
-    truth, observed, chosen = meet(query, selection)
-    tables = {"truth": truth, "observed": observed, "chosen": chosen}
-    found = query(RHO, {"fewest": statistics.FEWEST}, tables).to_pylist()
-    cells = list(cells_of(truth, observed))
-    resampled = [_resample(cell, draws, seed) for cell in cells]
-    rows = [{**row, **_beside(row, cells[row["cell"]], resampled[row["cell"]])} for row in found]
-    if given == "params":
-        partial = [_resample_given_params(cell, draws, seed) for cell in cells]
-        rows = _by_partial_rho(
-            [{**row, **_interval_given_params(row, cells[row["cell"]], partial[row["cell"]])} for row in rows]
-        )
-    return as_table(rows, RANKING)
+    observed, cells = met_cells(query, selection)
+    rows = points(query, observed, cells, selection)
+    for ranked_by, low, high in INTERVALS if given == "params" else INTERVALS[:1]:
+        drawn = [resample(cell, draws, seed, ranked_by) for cell in cells]
+        for row in rows:
+            if row[ranked_by] is not None:
+                mine = cells[row["cell"]].series(row["proxy"])
+                row[low], row[high] = statistics.interval(drawn[row["cell"]][:, mine].mean(axis=1))
+    for row in rows:
+        if row["rho"] is not None:
+            cell = cells[row["cell"]]
+            scores = cell.scores[:, cell.series(row["proxy"])].T
+            row["tau_b"] = mean(np.array([statistics.kendall(values, cell.accuracy) for values in scores]))
+    return as_table(ranked(rows, "rho_given_params" if given == "params" else "rho"), RANKING)
+
+
+def rhos(query: Query, selection: Selection, known: Points) -> pa.Table:
+    """rho alone, of every cell and proxy; see Benchmark.rhos. Returns a table of schema RHOS."""
+    rows = remembered(known, selection, lambda: points(query, *met_cells(query, selection), selection))
+    return as_table(ranked(rows, "rho"), RHOS)
 
 
 def compare(query: Query, selection: Selection, a: Series, b: Series, draws: int, seed: int) -> pa.Table:
@@ -281,98 +167,74 @@ def compare(query: Query, selection: Selection, a: Series, b: Series, draws: int
     return as_table(rows, COMPARISON)
 
 
-def meet(query: Query, selection: Selection) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Accuracies chosen, the scores that meet them, and the proxies asked for by name."""
-    least, most = selection.params
-    wanted = {
-        name: getattr(selection, name) for name in ("protocol", "recipe", "space", "split", "scores_from")
+def remembered(
+    known: Points, selection: Selection, compute: Callable[[], list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """The points of a selection, computed where they are not known; the caller may change them."""
+    if selection not in known:
+        if len(known) >= KEPT:
+            known.clear()
+        known[selection] = compute()
+    return [dict(row) for row in known[selection]]
+
+
+def met_cells(query: Query, selection: Selection) -> tuple[pa.Table, list[Cell]]:
+    """The scores that meet the accuracies chosen, and the cells they make."""
+    truth, observed, _ = meet(query, selection)
+    return observed, list(cells_of(truth, observed))
+
+
+def points(query: Query, observed: pa.Table, cells: list[Cell], selection: Selection) -> list[dict[str, Any]]:
+    """rho and the counts of every cell and proxy, without resamples."""
+    counts = {
+        (row["cell"], row["proxy"]): row for row in query(COUNTS, {}, {"observed": observed}).to_pylist()
     }
-    tasks = None if selection.tasks is None else list(selection.tasks)
-    truth = query(TRUTH, {**wanted, "tasks": tasks, "least": least, "most": most}, {})
-    chosen = pa.table({"proxy": pa.array(selection.proxies or (), pa.string())})
-    seeds = None if selection.seeds is None else list(selection.seeds)
-    every = {"every": selection.proxies is None, "seeds": seeds}
-    observed = query(OBSERVED, every, {"truth": truth, "chosen": chosen})
-    if selection.shared:
-        truth = query(SHARED, {}, {"truth": truth, "observed": observed})
-        observed = query(OBSERVED, every, {"truth": truth, "chosen": chosen})
-    return truth, observed, chosen
+    rows = []
+    for number, cell in enumerate(cells):
+        for proxy in cell.names(selection):
+            scores = cell.scores[:, cell.series(proxy)].T
+            rho = mean(np.array([statistics.spearman(values, cell.accuracy) for values in scores]))
+            partial = mean(
+                np.array(
+                    [statistics.partial_spearman(values, cell.accuracy, cell.params) for values in scores]
+                )
+            )
+            counted = counts.get((number, proxy), {"failed": 0, "scored": 0, "seconds": None})
+            rows.append(
+                cell.about
+                | {"cell": number, "proxy": proxy, "control": proxy in CONTROLS, "seeds": len(scores)}
+                | {"rho": _or_none(rho), "n": fewest(np.isfinite(scores).sum(axis=1))}
+                | {"rho_given_params": None if proxy == "params" or np.isnan(rho) else _or_none(partial)}
+                | {"failed": counted["failed"], "seconds": counted["seconds"]}
+                | {"unscored": len(cell.accuracy) - counted["scored"]}
+            )
+    return rows
 
 
-def cells_of(truth: pa.Table, observed: pa.Table) -> Iterator[Cell]:
-    """The cells in order of their number."""
-    about = truth.select(["space", "task", "protocol", "recipe", "scores_from"])
-    truths = {name: reals(truth, name) for name in ("accuracy", "params")}
-    values = reals(observed, "value")
-    place, series = (observed[name].to_numpy() for name in ("place", "series"))
-    proxy, seed = (observed[name].to_numpy() for name in ("proxy", "seed"))
-    row_of, score_of = truth["cell"].to_numpy(), observed["cell"].to_numpy()
-    for cell in range(len(np.unique(row_of))):
-        rows, mine = np.flatnonzero(row_of == cell), score_of == cell
-        width = int(series[mine].max()) + 1 if mine.any() else 0
-        scores = np.full((len(rows), width), np.nan)
-        scores[place[mine], series[mine]] = values[mine]
-        proxies = np.empty(width, dtype=object)
-        proxies[series[mine]] = proxy[mine]
-        seeds = np.zeros(width, dtype=np.int64)
-        seeds[series[mine]] = seed[mine]
-        yield Cell(
-            about.slice(rows[0], 1).to_pylist()[0],
-            truths["accuracy"][rows],
-            truths["params"][rows],
-            scores,
-            proxies,
-            seeds,
-        )
+def ranked(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
+    """The rows by rank within their cell; those without the statistic last, and without a rank."""
+
+    def highest_first(row: dict[str, Any]) -> float:
+        return np.inf if row[by] is None else -row[by]
+
+    ordered = sorted(rows, key=lambda row: (row["cell"], highest_first(row), row["proxy"]))
+    for _, cell in groupby(ordered, key=lambda row: row["cell"]):
+        first: dict[float, int | None] = {np.inf: None}  # equal statistic, equal rank
+        for place, row in enumerate(cell, start=1):
+            row["rank"] = first.setdefault(highest_first(row), place)
+    return ordered
 
 
-def _resample(cell: Cell, draws: int, seed: int) -> Real:
+def resample(cell: Cell, draws: int, seed: int, ranked_by: str = "rho") -> Real:
+    """What is ranked by, (draws, series), in resamples of the cell's architectures."""
+    if ranked_by == "rho_given_params":
+        return statistics.bootstrap_partial_spearman(cell.accuracy, cell.scores, cell.params, draws, seed)
     # A generator of its own for each cell: its intervals do not depend on which other cells were asked for.
     return statistics.bootstrap_spearman(cell.accuracy, cell.scores, draws, np.random.default_rng(seed))
 
 
-def _resample_given_params(cell: Cell, draws: int, seed: int) -> Real:
-    return statistics.bootstrap_partial_spearman(cell.accuracy, cell.scores, cell.params, draws, seed)
-
-
-def _interval_given_params(row: dict[str, Any], cell: Cell, resampled: Real) -> dict[str, Any]:
-    if row.get("rho_given_params") is None or np.isnan(row["rho_given_params"]):
-        return {}
-    low, high = statistics.interval(resampled[:, cell.series(row["proxy"])].mean(axis=1))
-    return {"low_given_params": low, "high_given_params": high}
-
-
-def _by_partial_rho(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows ranked anew within each cell by rho given params; those without it last, without rank."""
-
-    def lowest_first(row: dict[str, Any]) -> float:
-        partial = row.get("rho_given_params")
-        return np.inf if partial is None or np.isnan(partial) else -partial
-
-    ordered = sorted(rows, key=lambda row: (row["cell"], lowest_first(row), row["proxy"]))
-    for _, cell in groupby(ordered, key=lambda row: row["cell"]):
-        first: dict[float, int | None] = {np.inf: None}  # equal rho, equal rank
-        for place, row in enumerate(cell, start=1):
-            row["rank"] = first.setdefault(lowest_first(row), place)
-    return ordered
-
-
-def _beside(row: dict[str, Any], cell: Cell, resampled: Real) -> dict[str, Any]:
-    """What stands beside rho: interval, tau-b, rho given params, and whether the proxy is a control."""
-    mine = cell.series(row["proxy"])
-    if row["rho"] is None:
-        return {"control": row["proxy"] in CONTROLS}
-    scores = cell.scores[:, mine].T
-    low, high = statistics.interval(resampled[:, mine].mean(axis=1))
-    tau = [statistics.kendall(values, cell.accuracy) for values in scores]
-    partial = [statistics.partial_spearman(values, cell.accuracy, cell.params) for values in scores]
-    return {
-        "low": low,
-        "high": high,
-        "tau_b": float(np.mean(tau)),
-        "rho_given_params": None if row["proxy"] == "params" else float(np.mean(partial)),
-        "control": row["proxy"] in CONTROLS,
-    }
+def _or_none(number: float) -> float | None:
+    return None if np.isnan(number) else number
 
 
 def _paired(cell: Cell, of_a: np.ndarray, of_b: np.ndarray, draws: int, seed: int) -> dict[str, Any]:
@@ -398,19 +260,3 @@ def _paired(cell: Cell, of_a: np.ndarray, of_b: np.ndarray, draws: int, seed: in
         "n": int(shared.sum()),
         "separable": bool(low > 0 or high < 0) if np.isfinite(low) else None,
     }
-
-
-def reals(table: pa.Table, name: str) -> Real:
-    """A column as float64, NaN where null."""
-    return table[name].cast(pa.float64()).to_numpy()
-
-
-def as_table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
-    """The rows as a table: a statistic that is NaN is a null, and other keys are dropped."""
-    names = schema.names
-    clean = [{name: _null_for_nan(row.get(name)) for name in names} for row in rows]
-    return pa.Table.from_pylist(clean, schema=schema)
-
-
-def _null_for_nan(value: Any) -> Any:
-    return None if isinstance(value, float) and np.isnan(value) else value

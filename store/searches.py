@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from store.rank import Query
+from store.cells import Query
 from store.schema import REAL, TABLES, TEXT, WHOLE, column
 
 PROGRESS = pa.schema(

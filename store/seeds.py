@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from store import statistics
 from store.analysis import SCORES_FROM
-from store.rank import CELL, Query, Selection, as_table, cells_of, meet
+from store.cells import CELL, Query, Selection, as_table, cells_of, meet
 from store.schema import REAL, TEXT, WHOLE, column
 
 SEEDS = pa.schema(

@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from store.analysis import SCORES_FROM, SEEDS, N, fewest, mean
-from store.rank import CELL, Query, Selection, as_table, cells_of, meet
+from store.analysis import SCORES_FROM, SEEDS, N
+from store.cells import CELL, Query, Selection, as_table, cells_of, fewest, mean, meet
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
 

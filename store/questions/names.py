@@ -7,10 +7,10 @@ from typing import Any, TypedDict
 
 import pyarrow as pa
 
-from store import overall as means
-from store import rank as ranking
+from store.cells import Selection
 from store.connection import Connection
 from store.errors import StoreError, unknown
+from store.rank import Points
 
 # One name, several, or None for every one.
 Names = str | Iterable[str] | None
@@ -53,7 +53,7 @@ class Known:
         self._ranked = ranked  # draws and seed of the view `rankings`; None where there is none
         self._query = connection.query
         self._names: dict[str, list[str]] = {}
-        self._points: means.Points = {}
+        self._points: Points = {}
 
     def spaces(self) -> list[str]:
         """Names of the spaces that have architectures, sorted."""
@@ -189,15 +189,13 @@ class Known:
         shared: bool = False,
         band: Band = None,
         seeds: Iterable[int] | None = None,
-    ) -> ranking.Selection:
+    ) -> Selection:
         """Which accuracies and scores meet, every name checked."""
         self._wanted(protocol=protocol, recipe=recipe, space=space, split=split, task=scores_from)
         tasks, names = self._checked("task", task), self._checked("proxy", proxies)
         window = checked_band(band, params)
         chosen = None if seeds is None else tuple(dict.fromkeys(seeds))
-        return ranking.Selection(
-            tasks, protocol, recipe, space, split, names, scores_from, window, shared, chosen
-        )
+        return Selection(tasks, protocol, recipe, space, split, names, scores_from, window, shared, chosen)
 
 
 def checked_band(band: Band, params: Band = None) -> tuple[float | None, float | None]:

@@ -10,6 +10,7 @@ from store import overall as means
 from store import rank as ranking
 from store import seeds as spread
 from store import top as best
+from store.cells import Selection
 from store.errors import StoreError, unknown
 from store.questions.names import Band, Known, Names, Others, checked_draws, positive
 
@@ -65,7 +66,7 @@ class Rankings(Known):
             task, protocol, recipe, space, split, proxies, scores_from, params, shared, band, seeds
         )
         if self._ranked == {"draws": draws, "seed": seed} and given is None:
-            usual = ranking.Selection(selection.tasks, protocol, recipe, space)
+            usual = Selection(selection.tasks, protocol, recipe, space)
             if selection == usual:
                 return self._ranked_before(task, protocol, recipe, space)
         return ranking.rank(self._query, selection, checked_draws(draws), seed, given)
@@ -136,7 +137,7 @@ class Rankings(Known):
         The rows of `rank()`, without its columns tau_b, low, high and those of the interval given params.
         Raises StoreError for an unknown name.
         """
-        return means.rhos(self._query, self._selection(task, **others), self._points)
+        return ranking.rhos(self._query, self._selection(task, **others), self._points)
 
     def by_seed(
         self, task: Names = None, draws: int = 1000, seed: int = 0, **others: Unpack[Others]

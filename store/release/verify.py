@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from store.benchmark import Benchmark
+from store.cells import CELL
 from store.errors import StoreError
 from store.parts import find_parts
-from store.rank import CELL, RANKING
+from store.rank import RANKING
 from store.release.checks import problems
 from store.release.manifest import RANKINGS, Manifest, misfit, sha256, strangers
 from store.release.pack import COUNTED, counts

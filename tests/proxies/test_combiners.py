@@ -23,8 +23,8 @@ from proxies.combiners.information import (
 )
 from proxies.combiners.page import page
 from proxies.combiners.ranks import log_rank_sum, rank_sum, ranks, spearman
+from store.cells import Cell
 from store.information import gains
-from store.rank import Cell
 
 WRITTEN = Path(proxies.__file__).parent.parent / "docs" / "combiners.md"
 N = 400
