@@ -1,8 +1,9 @@
 """A synthetic benchmark of a release's full size: 2,000 architectures, 6 tasks, 45 proxies, 5 seeds.
 
 2.7 million scores that order the architectures as well as they were told to, two protocols, layers and
-searches, so that every question of the reader and every page of the leaderboard has rows, a file a table as
-in a release: `python -m bench.full_size <folder>`.
+searches, so that every question of the reader and every page of the leaderboard has rows and a release can be
+packed of them, a file a table as in a release: `python -m bench.full_size <folder>`. The architectures are
+drawn from their space, so that a job finds nothing missing.
 """
 
 import json
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+import spaces
 from store.schema import TABLES
 from store.write import write_part
 
@@ -26,7 +28,8 @@ PROXIES = (
     "near", "ntk_cond", "nwot", "plain", "sigeo", "snip", "softmax_confidence", "swap", "swap_reg",
     "synaptic_diversity", "synaptic_saliency", "synflow", "t_cet", "vkdnw", "w_pca", "zico",
 )  # fmt: skip
-SPACE, RUN = "autoformer-small", "synthetic"
+SPACE, SOURCE = "autoformer-small", "synthetic"
+BATCH = 64
 FAILING = "grasp"  # runs out of memory on one architecture in a hundred
 LAYERS, SEARCHED = 54, 200
 
@@ -35,7 +38,7 @@ def write_full_size(root: Path, architectures: int = 2000, seeds: int = 5, seed:
     """Write the benchmark under `root`, one part a table, and return it."""
     generator = np.random.default_rng(seed)
     quality = generator.standard_normal(architectures)
-    write_part(root, "runs", [_run()], RUN)
+    write_part(root, "runs", [_run(task) for task in TASKS], "runs")
     names = _write_architectures(root, quality, generator)
     accuracies = _write_accuracies(root, names, quality, generator)
     _write_scores(root, names, quality, seeds, generator)
@@ -50,34 +53,33 @@ def mixed(quality: np.ndarray, correlation: float, generator: np.random.Generato
     return correlation * quality + np.sqrt(1 - correlation**2) * noise
 
 
-def _run() -> dict[str, Any]:
+def _run(task: str) -> dict[str, Any]:
     started = datetime(2026, 1, 1, tzinfo=UTC)
-    empty = dict.fromkeys(TABLES["runs"].schema.names)
+    config = {
+        "task": {"name": task, "title": SOURCE, "licence": "none", "citation": "none"},
+        "protocol": {"name": "supernet", "recipe": {}},
+        "score": {"batch_size": BATCH},
+    }
     known = {
-        "run_id": RUN,
+        "run_id": task,
         "job": "score",
-        "config": "{}",
+        "config": json.dumps(config),
         "packages": "{}",
+        "commit": "0" * 40,
         "host": "here",
         "device": "none",
     }
+    empty = dict.fromkeys(TABLES["runs"].schema.names)
     return empty | known | {"started": started, "ended": started, "status": "done"}
 
 
 def _write_architectures(root: Path, quality: np.ndarray, generator: np.random.Generator) -> list[str]:
     params = np.round(22e6 * np.exp(0.15 * mixed(quality, 0.6, generator))).astype(int)
     rows = []
-    for place, count in enumerate(params):
-        depth = int(generator.integers(12, 15))
-        genome = {
-            "depth": depth,
-            "embed_dim": int(generator.choice([320, 384, 448])),
-            "mlp_ratio": generator.choice([3.0, 3.5, 4.0], depth).tolist(),
-            "num_heads": generator.choice([5, 6, 7], depth).tolist(),
-        }
-        about = {"arch_id": f"{place:016x}", "space": SPACE, "genome": json.dumps(genome, sort_keys=True)}
-        sizes = {"params": int(count), "macs": int(count) * 197}
-        rows.append(about | sizes | {"sample_seed": 0, "sample_index": place, "run_id": RUN})
+    for place, drawn in enumerate(spaces.get(SPACE).sample(len(quality), seed=0)):
+        about = {"arch_id": drawn.arch_id, "space": SPACE, "genome": drawn.genome}
+        sizes = {"params": int(params[place]), "macs": int(params[place]) * 197}
+        rows.append(about | sizes | {"sample_seed": 0, "sample_index": place, "run_id": TASKS[0]})
     write_part(root, "architectures", rows, "architectures")
     return [row["arch_id"] for row in rows]
 
@@ -110,7 +112,8 @@ def _accuracy(
         "seed": seed,
         "split": "test",
     }
-    alike |= {"epoch": epoch, "images": 10_000, "seconds": 1.0, "source": RUN, "status": "ok", "run_id": RUN}
+    alike |= {"epoch": epoch, "images": 10_000, "seconds": 1.0, "source": SOURCE, "status": "ok"}
+    alike |= {"run_id": task}
     return _table("accuracies", len(names), told, alike | {"loss": None, "message": None})
 
 
@@ -126,21 +129,30 @@ def _write_scores(
             for seed in range(seeds):
                 values = np.exp(0.9 * shared + 0.1 * generator.standard_normal(len(names)))
                 failed = (np.arange(len(names)) % 100 == 7) & (proxy == FAILING)
-                parts.append(_score(names, task, proxy, seed, values, failed, 0.002 * price))
+                seconds = 0.002 * price * np.exp(0.1 * generator.standard_normal(len(names)))
+                parts.append(_score(names, task, proxy, seed, values, failed, seconds))
     write_part(root, "scores", pa.concat_tables(parts), "scores")
 
 
 def _score(
-    names: list[str], task: str, proxy: str, seed: int, values: np.ndarray, failed: np.ndarray, seconds: float
+    names: list[str],
+    task: str,
+    proxy: str,
+    seed: int,
+    values: np.ndarray,
+    failed: np.ndarray,
+    seconds: np.ndarray,
 ) -> pa.Table:
     told = {
         "arch_id": names,
         "value": pa.array(values, mask=failed),
         "status": np.where(failed, "oom", "ok"),
-        "message": pa.array(np.full(len(names), "out of memory at batch 64"), mask=~failed),
+        "message": pa.array(np.full(len(names), f"out of memory at batch {BATCH}"), mask=~failed),
+        "seconds": seconds,
+        "marginal_seconds": seconds / 2,
     }
-    alike = {"task": task, "proxy": proxy, "seed": seed, "seconds": seconds, "marginal_seconds": seconds}
-    alike |= {"peak_bytes": None, "batch_size": 64, "image_size": 224, "run_id": RUN}
+    alike = {"task": task, "proxy": proxy, "seed": seed}
+    alike |= {"peak_bytes": 2**30, "batch_size": BATCH, "image_size": 224, "run_id": task}
     return _table("scores", len(names), told, alike)
 
 
@@ -153,7 +165,12 @@ def _write_layers(root: Path, names: list[str], generator: np.random.Generator) 
         alike = {"task": TASKS[0], "seed": 0, "layer": f"layer.{place}", "place": place}
         alike |= {"depth_percentile": tenth, "params": 1000, "log_sigma_std": 1.0, "status": "ok"}
         parts.append(
-            _table("layers", len(names), told, alike | {"message": None, "batch_size": 64, "run_id": RUN})
+            _table(
+                "layers",
+                len(names),
+                told,
+                alike | {"message": None, "batch_size": BATCH, "run_id": TASKS[0]},
+            )
         )
     write_part(root, "layers", pa.concat_tables(parts), "layers")
 
@@ -180,7 +197,7 @@ def _write_searches(
                     "protocol": "supernet",
                     "recipe": f"supernet-{TASKS[0]}",
                 }
-                rows.append(row | {"seconds": 2.0, "device": "none", "status": "done", "run_id": RUN})
+                rows.append(row | {"seconds": 2.0, "device": "none", "status": "done", "run_id": TASKS[0]})
     write_part(root, "searches", rows, "searches")
 
 

@@ -2,34 +2,26 @@
 
 python -m bench.reader [folder]
 
-The release is synthetic (2000 architectures, 6 tasks, 45 proxies, 5 seeds: 2.7 million scores), made once in
-the folder and kept there. Every line is measured in an interpreter of its own; memory is the largest that the
-whole process had, as the kernel counts it.
+The release is that of bench/full_size.py (2000 architectures, 6 tasks, 45 proxies, 5 seeds: 2.7 million
+scores), made once in the folder and kept there. Every line is measured in an interpreter of its own; memory
+is the largest that the whole process had, as the kernel counts it.
 """
 
-import hashlib
 import json
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-from store import Benchmark, write_part
+from bench.full_size import CONTROLS, PROXIES, TASKS, write_full_size
+from store import Benchmark
 from store.release.manifest import Manifest
 from store.release.pack import pack
 
-ARCHITECTURES, TASKS, PROXIES, SEEDS = 2000, 6, 45, 5
-CONTROLS = ("params", "macs", "depth", "width", "random")
 WARM = 20  # times that a warm question is asked; the median counts
-STARTED = datetime(2026, 1, 1, tzinfo=UTC)
-Rows = dict[str, Any]
 
 
 def main(arguments: list[str]) -> int:
@@ -40,9 +32,10 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0]) if arguments else Path("runs/reader")
     release = folder / "1.0.0"
     if not release.exists():
-        write_synthetic(folder / "benchmark")
+        write_full_size(folder / "benchmark")
         started = time.perf_counter()
-        proxies = {name: {"principle": "chance", "source": "synthetic", "data": "none"} for name in names()}
+        known = {"principle": "chance", "source": "synthetic", "data": "none"}
+        proxies = dict.fromkeys((*PROXIES, *CONTROLS), known)
         pack(folder / "benchmark", release, "1.0.0", proxies, {"version": "synthetic", "commit": "0" * 40})
         print(f"packed in {time.perf_counter() - started:.0f} s")
     files = Manifest.read(release).files
@@ -75,16 +68,17 @@ def opened(release: Path) -> dict[str, float]:
 def one_architecture(release: Path) -> dict[str, float]:
     """All scores and accuracies of one architecture on one task, another one each time."""
     with Benchmark.open(release) as benchmark:
-        chosen = benchmark.architectures()["arch_id"].to_pylist()[:: ARCHITECTURES // (WARM + 1)]
-        scores = _warm(lambda name: benchmark.scores(name, "task-0"), chosen)
-        accuracy = _warm(lambda name: benchmark.accuracy(name, "task-0"), chosen)
+        found = benchmark.architectures()["arch_id"].to_pylist()
+        chosen = found[:: len(found) // (WARM + 1)]
+        scores = _warm(lambda name: benchmark.scores(name, TASKS[0]), chosen)
+        accuracy = _warm(lambda name: benchmark.accuracy(name, TASKS[0]), chosen)
     return {"scores ms": scores, "accuracy ms": accuracy, "memory MB": _peak()}
 
 
 def leaderboard(release: Path) -> dict[str, float]:
     """The ranking of one task as it is asked for without further wishes."""
     with Benchmark.open(release) as benchmark:
-        tasks = [f"task-{place % TASKS}" for place in range(WARM + 1)]
+        tasks = [TASKS[place % len(TASKS)] for place in range(WARM + 1)]
         return {"time ms": _warm(lambda task: benchmark.rank(task), tasks), "memory MB": _peak()}
 
 
@@ -93,14 +87,14 @@ def computed(release: Path) -> dict[str, float]:
     with Benchmark.open(release) as benchmark:
         benchmark.tasks()
         started = time.perf_counter()
-        benchmark.rank("task-0", draws=1000, seed=1)
+        benchmark.rank(TASKS[0], draws=1000, seed=1)
         return {"time ms": 1000 * (time.perf_counter() - started), "memory MB": _peak()}
 
 
 def banded(release: Path) -> dict[str, float]:
     """The ranking of one task inside a band of params, without intervals."""
     with Benchmark.open(release) as benchmark:
-        tasks = [f"task-{place % TASKS}" for place in range(6)]
+        tasks = [*TASKS]
         return {"time ms": _warm(lambda task: benchmark.rank(task, draws=0, band=(0, 10**9)), tasks)}
 
 
@@ -128,121 +122,6 @@ TARGETS: dict[str, dict[str, float]] = {
     "the same, in a band, without draws": {"time ms": 1000},
     "cold interpreter to a ranking of the sample": {"time ms": 1000},
 }
-
-
-def names() -> list[str]:
-    """Names of the synthetic proxies, the controls among them."""
-    return [*CONTROLS, *(f"proxy_{place:02}" for place in range(PROXIES - len(CONTROLS)))]
-
-
-def write_synthetic(root: Path) -> None:
-    """Write the benchmark: scores of proxies that know more or less of a hidden quality."""
-    generator = np.random.default_rng(0)
-    quality = generator.standard_normal(ARCHITECTURES)
-    run = {"task": {"licence": "none", "title": "synthetic", "citation": "none"}}
-    for task in range(TASKS):
-        config = {
-            "task": {**run["task"], "name": f"task-{task}"},
-            "protocol": {"name": "scratch", "recipe": {}},
-        }
-        write_part(root, "runs", [_run(f"run-{task}", config)], f"run-{task}")
-    genomes = [json.dumps({"depth": 12, "index": place}) for place in range(ARCHITECTURES)]
-    ids = [hashlib.blake2b(f"synthetic\n{genome}".encode()).hexdigest()[:16] for genome in genomes]
-    params = np.round(2e7 * np.exp(0.3 * _mixed(quality, 0.6, generator))).astype(np.int64)
-    architectures = {
-        "arch_id": ids,
-        "space": ["synthetic"] * ARCHITECTURES,
-        "genome": genomes,
-        "params": params,
-        "macs": params * 64,
-        "sample_seed": np.zeros(ARCHITECTURES, np.int64),
-        "sample_index": np.arange(ARCHITECTURES),
-        "run_id": ["run-0"] * ARCHITECTURES,
-    }
-    write_part(root, "architectures", pa.table(architectures), "all")
-    for task in range(TASKS):
-        _write_accuracies(root, ids, quality, f"task-{task}", f"run-{task}", generator)
-        for place, name in enumerate(names()):
-            _write_scores(root, ids, quality, f"task-{task}", f"run-{task}", name, place, generator)
-
-
-def _write_accuracies(
-    root: Path, ids: list[str], quality: np.ndarray, task: str, run: str, generator: np.random.Generator
-) -> None:
-    count = ARCHITECTURES * 2
-    accuracy = np.tile(1 / (1 + np.exp(-quality)), 2) + 0.01 * generator.standard_normal(count)
-    rows = {
-        "arch_id": ids * 2,
-        "accuracy": np.clip(accuracy, 0, 1),
-        "loss": generator.random(count),
-        "seconds": generator.random(count) * 1000,
-        "seed": np.repeat([0, 1], ARCHITECTURES),
-    }
-    alike = {
-        "task": task,
-        "protocol": "scratch",
-        "recipe": "synthetic",
-        "split": "test",
-        "source": "synthetic",
-    }
-    numbers = {"epoch": 100, "images": 10_000}
-    texts = {"status": "ok", "message": None, "run_id": run}
-    write_part(root, "accuracies", _rows("accuracies", rows, {**alike, **numbers, **texts}, count), task)
-
-
-def _write_scores(
-    root: Path,
-    ids: list[str],
-    quality: np.ndarray,
-    task: str,
-    run: str,
-    proxy: str,
-    place: int,
-    generator: np.random.Generator,
-) -> None:
-    count = ARCHITECTURES * SEEDS
-    values = [_mixed(quality, place / PROXIES, generator) for _ in range(SEEDS)]
-    rows = {
-        "arch_id": ids * SEEDS,
-        "seed": np.repeat(np.arange(SEEDS), ARCHITECTURES),
-        "value": np.exp(np.concatenate(values)),
-        "seconds": np.exp(generator.standard_normal(count)) / 10,
-        "marginal_seconds": np.exp(generator.standard_normal(count)) / 100,
-        "peak_bytes": generator.integers(1, 5000, count) * 2**20,
-    }
-    alike = {"task": task, "proxy": proxy, "status": "ok", "message": None, "run_id": run}
-    write_part(
-        root,
-        "scores",
-        _rows("scores", rows, {**alike, "batch_size": 64, "image_size": 32}, count),
-        f"{task}/{proxy}",
-    )
-
-
-def _rows(table: str, columns: Rows, alike: Rows, count: int) -> pa.Table:
-    from store import TABLES
-
-    schema = TABLES[table].schema
-    constant = {name: pa.array([value] * count, schema.field(name).type) for name, value in alike.items()}
-    return pa.table({name: (columns | constant)[name] for name in schema.names})
-
-
-def _run(run_id: str, config: Rows) -> Rows:
-    nothing = dict.fromkeys(("images", "seconds", "images_per_second", "peak_bytes"))
-    told = {
-        "run_id": run_id,
-        "job": "score",
-        "config": json.dumps(config),
-        "commit": "0" * 40,
-        "packages": "{}",
-    }
-    when = {"host": "none", "device": "none", "started": STARTED, "ended": STARTED, "status": "done"}
-    return {**told, **when, **nothing}
-
-
-def _mixed(quality: np.ndarray, correlation: float, generator: np.random.Generator) -> np.ndarray:
-    noise = generator.standard_normal(len(quality))
-    return correlation * quality + np.sqrt(1 - correlation**2) * noise
 
 
 def _warm(ask: Callable[[str], Any], names: list[str]) -> float:

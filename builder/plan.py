@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 from builder.errors import BuilderError
 from spaces import Architecture, Space
 from store import TABLES, Benchmark
+from store.parts import find_parts
 from store.write import part_name, replacing
 
 if TYPE_CHECKING:
@@ -82,10 +84,10 @@ class Wanted:
             with replacing(path) as temporary:
                 temporary.write_text(json.dumps(asdict(self), sort_keys=True))
 
-    def noted(self, root: Path) -> Wanted:
-        """Return it as it was noted first, or as it is."""
+    def noted(self, root: Path, size: Callable[[], int]) -> Wanted:
+        """Return it as it was noted first, or else in blocks of `size()`, which takes time to find out."""
         path = self._path(root)
-        return Wanted(**json.loads(path.read_text())) if path.exists() else self
+        return Wanted(**json.loads(path.read_text())) if path.exists() else replace(self, block=size())
 
     @staticmethod
     def all_of(root: Path) -> list[Wanted]:
@@ -108,7 +110,9 @@ def architectures(root: Path, space: str, first: int | None = None) -> list[Arch
     hint = f"Run job=sample space={space} root={root} first, or import published accuracies."
     if not (root / "architectures").is_dir():
         raise BuilderError(f"No architectures in {root}. {hint}")
-    with Benchmark.open(root) as benchmark:
+    # Without the other tables, whose many parts would be opened for nothing.
+    parts = partial(find_parts, root, ("architectures", "runs"))
+    with Benchmark(root, parts(), find=parts) as benchmark:
         if space not in benchmark.spaces():
             raise BuilderError(f"No architectures of {space} in {root}. {hint}")
         table = benchmark.architectures(space).sort_by(
@@ -165,33 +169,37 @@ def lacking(
     root: Path,
     table: str,
     chosen: Iterable[Architecture],
-    where: Mapping[str, str | int],
+    task: str,
+    seeds: Sequence[int],
     column: str,
     values: Sequence[str],
     retry_failed: bool = False,
-) -> dict[str, tuple[str, ...]]:
-    """Return the values that architectures lack in a table: by arch_id, of those that lack any.
+) -> dict[int, dict[str, tuple[str, ...]]]:
+    """Return the values that architectures lack in a table: by seed and arch_id, of those that lack any.
 
-    where:        columns to the values that rows must have.
-    column:       the column that is to have each of `values` for each architecture.
+    column:       the column that is to have each of `values` for each architecture and seed.
     retry_failed: a failed row counts as missing; else it counts as there.
     """
     ids = [architecture.arch_id for architecture in chosen]
     if not (root / table).is_dir():
-        return dict.fromkeys(ids, tuple(values))
+        return {seed: dict.fromkeys(ids, tuple(values)) for seed in seeds}
     rows = f"{table} WHERE status = 'ok'" if retry_failed else f"parts.{table} WHERE true"
-    conditions = "".join(f" AND {name} = {literal(value)}" for name, value in where.items())
     with Benchmark.open(root) as benchmark:
         found = benchmark.sql(
             f"""WITH asked AS (
-                SELECT * FROM (SELECT unnest({literals(ids)}) AS arch_id)
+                SELECT * FROM (SELECT unnest({literals(seeds)}) AS seed)
+                CROSS JOIN (SELECT unnest({literals(ids)}) AS arch_id)
                 CROSS JOIN (
                     SELECT unnest({literals(values)}) AS {column}, unnest(range({len(values)})) AS place))
-            SELECT arch_id, list({column} ORDER BY place) AS lacking
-            FROM asked ANTI JOIN (SELECT arch_id, {column} FROM {rows}{conditions}) USING (arch_id, {column})
-            GROUP BY arch_id"""
+            SELECT seed, arch_id, list({column} ORDER BY place) AS lacking
+            FROM asked ANTI JOIN (SELECT seed, arch_id, {column} FROM {rows} AND task = {literal(task)})
+                USING (seed, arch_id, {column})
+            GROUP BY seed, arch_id"""
         )
-    return {row["arch_id"]: tuple(row["lacking"]) for row in found.to_pylist()}
+    by_seed: dict[int, dict[str, tuple[str, ...]]] = {seed: {} for seed in seeds}
+    for row in found.to_pylist():
+        by_seed[row["seed"]][row["arch_id"]] = tuple(row["lacking"])
+    return by_seed
 
 
 def block_size(seconds: float | None) -> int:

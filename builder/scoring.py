@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 import proxies
 import spaces
 from builder.errors import BuilderError
-from builder.plan import quoted
+from builder.plan import literals, quoted
 from builder.provenance import Run, deciding
 from builder.seeds import derive_seed
 from builder.settings import ScoreSettings, Settings
@@ -87,25 +88,27 @@ def score_rows(
     ]
 
 
-def refuse_to_mix(settings: Settings, run: Run, seed: int, table: str = "scores") -> None:
-    """Raise BuilderError when rows of this space, task and seed were computed under other settings.
+def refuse_to_mix(settings: Settings, run: Run, seeds: Iterable[int], table: str = "scores") -> None:
+    """Raise BuilderError when rows of this space, task and these seeds were computed under other settings.
 
     table: scores or layers.
     """
     with Benchmark.open(run.root) as benchmark:
-        configs = benchmark.sql(
-            f"""SELECT DISTINCT config FROM runs WHERE run_id IN (
-                SELECT DISTINCT {table}.run_id FROM {table} JOIN architectures USING (arch_id)
+        before = benchmark.sql(
+            f"""SELECT DISTINCT seed, config FROM runs JOIN (
+                SELECT DISTINCT seed, written.run_id
+                FROM parts.{table} AS written JOIN architectures USING (arch_id)
                 WHERE space = {quoted(settings.space.name)} AND task = {quoted(settings.task.name)}
-                  AND seed = {seed})"""
-        )["config"].to_pylist()
+                  AND list_contains({literals(seeds)}, seed)) USING (run_id) ORDER BY seed, config"""
+        ).to_pylist()
     ours = deciding(settings.task) | {"batch_size": settings.score.batch_size}
-    for config in map(json.loads, configs):
+    for row in before:
+        config = json.loads(row["config"])
         theirs = config["task"] | {"batch_size": config["score"]["batch_size"]}
         for name, value in ours.items():
             if theirs.get(name, value) != value:
                 raise BuilderError(
-                    f"{table.capitalize()} of {settings.space.name} on {settings.task.name} with seed {seed} "
-                    f"in {run.root} were computed with {name} {theirs[name]}, not {value}. "
+                    f"{table.capitalize()} of {settings.space.name} on {settings.task.name} with seed "
+                    f"{row['seed']} in {run.root} were computed with {name} {theirs[name]}, not {value}. "
                     "Use another root or seed."
                 )

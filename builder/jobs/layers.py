@@ -59,8 +59,8 @@ def blocks(settings: Settings, run: Run) -> list[Block]:
     wanted = settings.layers
     chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
     found = []
+    refuse_to_mix(settings, run, wanted.seeds, "layers")
     for seed in wanted.seeds:
-        refuse_to_mix(settings, run, seed, "layers")
         lacking: dict[str, tuple[str, ...]] = {a.arch_id: () for a in _missing(settings, run, seed, chosen)}
         for group, _ in plan.cut(chosen, lacking, wanted.block):
             found.append(Block("layers", seed, _part(settings, seed, group), group))

@@ -17,6 +17,7 @@ from builder.provenance import Run
 from builder.published import scores as published
 from builder.scoring import mini_batches, refuse_to_mix, score_rows, task_of
 from builder.settings import Settings
+from spaces import Architecture
 from store.write import part_name, write_part
 
 
@@ -52,13 +53,12 @@ def blocks(settings: Settings, run: Run) -> list[Block]:
     """Return what the table lacks, in blocks."""
     names, task = proxies.resolve(settings.proxies.names), settings.task.name
     chosen = plan.architectures(run.root, settings.space.name, settings.score.architectures)
-    size = settings.score.block or _asked(settings, run).noted(run.root).block
+    seeds, size = settings.score.seeds, settings.score.block or _asked(settings, run, chosen).block
+    refuse_to_mix(settings, run, seeds)
+    lacking = plan.lacking(run.root, "scores", chosen, task, seeds, "proxy", names, settings.retry_failed)
     found = []
-    for seed in settings.score.seeds:
-        refuse_to_mix(settings, run, seed)
-        of_seed: dict[str, str | int] = {"task": task, "seed": seed}
-        lacking = plan.lacking(run.root, "scores", chosen, of_seed, "proxy", names, settings.retry_failed)
-        for group, lack in plan.cut(chosen, lacking, size):
+    for seed in seeds:
+        for group, lack in plan.cut(chosen, lacking[seed], size):
             name = _part(settings, seed, [(a.arch_id, proxy) for a in group for proxy in lack])
             found.append(Block("score", seed, name, group, lack))
     return found
@@ -66,19 +66,24 @@ def blocks(settings: Settings, run: Run) -> list[Block]:
 
 def wanted(settings: Settings, run: Run) -> Wanted | None:
     """Return all that is wanted of the table, done or not; None where scores are imported."""
-    return _asked(settings, run) if settings.score.importer is None else None
+    if settings.score.importer is not None:
+        return None
+    return _asked(
+        settings, run, plan.architectures(run.root, settings.space.name, settings.score.architectures)
+    )
 
 
-def _asked(settings: Settings, run: Run) -> Wanted:
+def _asked(settings: Settings, run: Run, chosen: list[Architecture]) -> Wanted:
+    """Return what is wanted as it was noted first, else cut by what earlier rows took."""
     space, task, names = settings.space.name, settings.task.name, proxies.resolve(settings.proxies.names)
     keys: dict[str, list[Any]] = {
-        "arch_id": plan.ids(run.root, space, settings.score.architectures),
+        "arch_id": sorted(architecture.arch_id for architecture in chosen),
         "task": [task],
         "proxy": names,
         "seed": list(settings.score.seeds),
     }
-    size = Costs(settings, run.root).block_size("score", names)
-    return Wanted("score", "scores", space, task, keys, by="proxy", block=size)
+    asked = Wanted("score", "scores", space, task, keys, by="proxy")
+    return asked.noted(run.root, lambda: Costs(settings, run.root).block_size("score", names))
 
 
 def worker(settings: Settings, run: Run) -> Work:

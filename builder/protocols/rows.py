@@ -188,7 +188,7 @@ class Ledger:
 
 
 def of_accuracies(settings: Settings, run: Run) -> Wanted:
-    """Return all that a command wants of the accuracies, done or not."""
+    """Return all that a command wants of the accuracies, done or not, as it was noted first."""
     space, task, ledger = settings.space.name, settings.task.name, Ledger(settings, run, 0)
     keys: dict[str, list[Any]] = {
         "arch_id": plan.ids(run.root, space, settings.accuracy.architectures),
@@ -200,8 +200,8 @@ def of_accuracies(settings: Settings, run: Run) -> Wanted:
         "epoch": [ledger.epochs],
     }
     label = f"{ledger.protocol} {ledger.recipe} seed"
-    size = Costs(settings, run.root, ledger.recipe).block_size("accuracy")
-    return Wanted("accuracy", "accuracies", space, task, keys, by="seed", label=label, block=size)
+    asked = Wanted("accuracy", "accuracies", space, task, keys, by="seed", label=label)
+    return asked.noted(run.root, lambda: Costs(settings, run.root, ledger.recipe).block_size("accuracy"))
 
 
 class Splits:

@@ -83,8 +83,7 @@ def _training(ledger: Ledger) -> Block:
 
 
 def _blocks(settings: Settings, ledger: Ledger, chosen: Sequence[Architecture]) -> list[Block]:
-    root = ledger.run.root
-    size = settings.accuracy.block or of_accuracies(settings, ledger.run).noted(root).block
+    size = settings.accuracy.block or of_accuracies(settings, ledger.run).block
     lacking: dict[str, tuple[str, ...]] = {a.arch_id: () for a in ledger.missing(chosen)}
     return [
         Block("accuracy", ledger.seed, ledger.part(group), group, stage=1)

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from spaces import Architecture, Space
 from store.factors import genes_of, judged
@@ -122,6 +121,8 @@ def check(accuracies: Sequence[float], known: Mapping[str, Real]) -> Check:
     share explained follows a beta distribution, which gives `chance`.
     """
     y = np.asarray(accuracies, dtype=np.float64)
+    from scipy import stats  # imported here: it takes a second, and every command imports this module
+
     ranks = stats.rankdata(y)
     explained = {name: _share([stats.rankdata(values)], ranks)[0] for name, values in known.items()}
     together, used = _share([stats.rankdata(values) for values in known.values()], ranks)

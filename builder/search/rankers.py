@@ -174,8 +174,7 @@ class ByProxies(Ranker):
         """Return the scores in the table by (arch_id, proxy, seed), and their prices summed by arch_id."""
         if not (self._run.root / "scores").is_dir():
             return {}, {}
-        for seed in self._settings.score.seeds:
-            refuse_to_mix(self._settings, self._run, seed)
+        refuse_to_mix(self._settings, self._run, self._settings.score.seeds)
         failed = "AND status = 'ok'" if self._settings.retry_failed else ""
         with Benchmark.open(self._run.root) as benchmark:
             rows = benchmark.sql(
