@@ -45,7 +45,7 @@ class Costs:
         if job == "score":
             known = [self._proxies[name] for name in proxies if name in self._proxies]
             return sum(known) or None
-        return self._accuracy if job == "accuracy" else None
+        return self._layers if job == "layers" else self._accuracy
 
     @cached_property
     def _proxies(self) -> dict[str, float]:
@@ -71,6 +71,21 @@ class Costs:
             WHERE space = {quoted(wanted.space.name)} AND task = {quoted(wanted.task.name)}
               AND protocol = {quoted(wanted.protocol.name)} AND recipe = {quoted(self._recipe or "")}
               AND accuracies.status = 'ok'
+            GROUP BY device""",
+        )
+        return next((row["seconds"] for row in self._of_one_device(rows)), None)
+
+    @cached_property
+    def _layers(self) -> float | None:
+        """Seconds of an architecture's layers: what a run took, shared among its architectures."""
+        rows = self._ask(
+            "layers",
+            f"""SELECT device, median(seconds) AS seconds, count(*) AS n FROM (
+                SELECT device, epoch(ended - started) / count(DISTINCT (arch_id, seed)) AS seconds
+                FROM layers JOIN architectures USING (arch_id) JOIN runs ON runs.run_id = layers.run_id
+                WHERE space = {quoted(self._settings.space.name)} AND runs.status = 'done'
+                  AND task = {quoted(self._settings.task.name)}
+                GROUP BY runs.run_id, device, started, ended)
             GROUP BY device""",
         )
         return next((row["seconds"] for row in self._of_one_device(rows)), None)

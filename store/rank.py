@@ -69,9 +69,7 @@ RANKING = pa.schema(
         ),
         column("unscored", WHOLE, "count", "architectures with an accuracy and no score row at all"),
         column("seeds", WHOLE, "count", "proxy seeds"),
-        column(
-            "seconds", REAL, "seconds", "median price of the proxy alone for one architecture", nullable=True
-        ),
+        column("seconds", REAL, "seconds", "median price for one architecture, as in scores", nullable=True),
         column("control", pa.bool_(), "flag", "a baseline that stands in every ranking, such as params"),
         column("scores_from", TEXT, "name", "task whose images the scores were computed on"),
     ]

@@ -185,7 +185,7 @@ SCORES = _table(
             "seconds",
             REAL,
             "seconds",
-            "price of this proxy alone: the passes it needs and its own part",
+            "price: the passes it needs, with whatever others of the run collect in them, and its own part",
             nullable=True,
         ),
         column(

@@ -54,6 +54,16 @@ def test_a_dry_run_writes_nothing_and_estimates_by_earlier_rows(left_alone, tmp_
     assert sorted(left_alone.rglob("*.parquet")) == before
 
 
+def test_layers_are_estimated_by_what_earlier_runs_took(vitzero, tmp_path):
+    vitzero(f"root={tmp_path}", "job=sample", "sample.n=2")
+    other = (f"root={tmp_path}", "job=layers", "layers.seeds=[1]", "launcher=local", "dry_run=true")
+    _, unknown, _ = vitzero(*other)
+    assert "layers: 1 blocks of 2 architectures; nothing like it was measured yet" in unknown
+    vitzero(f"root={tmp_path}", "job=layers", "layers.seeds=[0]")
+    _, known, _ = vitzero(*other)
+    assert "layers: 1 blocks of 2 architectures; about 0 h 00 min" in known
+
+
 def test_a_worker_s_mistake_is_one_line(vitzero, tmp_path):
     vitzero(f"root={tmp_path}", "job=sample", "sample.n=1")
     wrong = ("task=cifar10", "task.path=/nowhere/*.parquet", "launcher=local", "launcher.workers=1")
