@@ -38,7 +38,9 @@ def write_full_size(root: Path, architectures: int = 2000, seeds: int = 5, seed:
     """Write the benchmark under `root`, one part a table, and return it."""
     generator = np.random.default_rng(seed)
     quality = generator.standard_normal(architectures)
-    write_part(root, "runs", [_run(task) for task in TASKS], "runs")
+    write_part(
+        root, "runs", [_run(task, protocol) for task in TASKS for protocol in ("supernet", "scratch")], "runs"
+    )
     names = _write_architectures(root, quality, generator)
     accuracies = _write_accuracies(root, names, quality, generator)
     _write_scores(root, names, quality, seeds, generator)
@@ -53,15 +55,15 @@ def mixed(quality: np.ndarray, correlation: float, generator: np.random.Generato
     return correlation * quality + np.sqrt(1 - correlation**2) * noise
 
 
-def _run(task: str) -> dict[str, Any]:
+def _run(task: str, protocol: str) -> dict[str, Any]:
     started = datetime(2026, 1, 1, tzinfo=UTC)
     config = {
         "task": {"name": task, "title": SOURCE, "licence": "none", "citation": "none"},
-        "protocol": {"name": "supernet", "recipe": {}},
+        "protocol": {"name": protocol, "recipe": {}},
         "score": {"batch_size": BATCH},
     }
     known = {
-        "run_id": task,
+        "run_id": f"{task}-{protocol}",
         "job": "score",
         "config": json.dumps(config),
         "packages": "{}",
@@ -79,7 +81,9 @@ def _write_architectures(root: Path, quality: np.ndarray, generator: np.random.G
     for place, drawn in enumerate(spaces.get(SPACE).sample(len(quality), seed=0)):
         about = {"arch_id": drawn.arch_id, "space": SPACE, "genome": drawn.genome}
         sizes = {"params": int(params[place]), "macs": int(params[place]) * 197}
-        rows.append(about | sizes | {"sample_seed": 0, "sample_index": place, "run_id": TASKS[0]})
+        rows.append(
+            about | sizes | {"sample_seed": 0, "sample_index": place, "run_id": f"{TASKS[0]}-supernet"}
+        )
     write_part(root, "architectures", rows, "architectures")
     return [row["arch_id"] for row in rows]
 
@@ -113,7 +117,7 @@ def _accuracy(
         "split": "test",
     }
     alike |= {"epoch": epoch, "images": 10_000, "seconds": 1.0, "source": SOURCE, "status": "ok"}
-    alike |= {"run_id": task}
+    alike |= {"run_id": f"{task}-{protocol}"}
     return _table("accuracies", len(names), told, alike | {"loss": None, "message": None})
 
 
@@ -152,7 +156,7 @@ def _score(
         "marginal_seconds": seconds / 2,
     }
     alike = {"task": task, "proxy": proxy, "seed": seed}
-    alike |= {"peak_bytes": 2**30, "batch_size": BATCH, "image_size": 224, "run_id": task}
+    alike |= {"peak_bytes": 2**30, "batch_size": BATCH, "image_size": 224, "run_id": f"{task}-supernet"}
     return _table("scores", len(names), told, alike)
 
 
@@ -169,7 +173,7 @@ def _write_layers(root: Path, names: list[str], generator: np.random.Generator) 
                 "layers",
                 len(names),
                 told,
-                alike | {"message": None, "batch_size": BATCH, "run_id": TASKS[0]},
+                alike | {"message": None, "batch_size": BATCH, "run_id": f"{TASKS[0]}-supernet"},
             )
         )
     write_part(root, "layers", pa.concat_tables(parts), "layers")
@@ -197,7 +201,10 @@ def _write_searches(
                     "protocol": "supernet",
                     "recipe": f"supernet-{TASKS[0]}",
                 }
-                rows.append(row | {"seconds": 2.0, "device": "none", "status": "done", "run_id": TASKS[0]})
+                rows.append(
+                    row
+                    | {"seconds": 2.0, "device": "none", "status": "done", "run_id": f"{TASKS[0]}-supernet"}
+                )
     write_part(root, "searches", rows, "searches")
 
 
