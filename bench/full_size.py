@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-import spaces
 from store.schema import TABLES
 from store.write import write_part
 
@@ -76,6 +75,8 @@ def _run(task: str, protocol: str) -> dict[str, Any]:
 
 
 def _write_architectures(root: Path, quality: np.ndarray, generator: np.random.Generator) -> list[str]:
+    import spaces  # imported here: torch would be in the memory of all that measure a reader
+
     params = np.round(22e6 * np.exp(0.15 * mixed(quality, 0.6, generator))).astype(int)
     rows = []
     for place, drawn in enumerate(spaces.get(SPACE).sample(len(quality), seed=0)):
