@@ -35,7 +35,9 @@ INTERNET = re.compile(r"sa_family=AF_INET6?, \w+=htons\((\d+)\)")
 MACHINE = ("/etc", "/proc", "/sys", "/dev", "/usr", "/lib", "/lib64")
 ROOT = Path(__file__).parents[2]
 PYTHON = {Path(place).resolve() for place in (sys.prefix, sys.base_prefix, *sys.path)} - {ROOT, Path.cwd()}
-OWN = (*map(Path, MACHINE), *PYTHON, *(ROOT / room for room in ("leaderboard", "store", "proxies")))
+# Of the checkout: the rooms that a page needs, and what says that they are installed.
+ROOMS = ("leaderboard", "store", "proxies", "vit_zero_bench.egg-info", "pyproject.toml")
+OWN = (*map(Path, MACHINE), *PYTHON, *(ROOT / room for room in ROOMS))
 
 
 def can_trace() -> bool:
