@@ -48,7 +48,7 @@ def graph_bytes(network: nn.Module, images: Tensor) -> int:
         if _storage(tensor) not in own:
             found[_storage(tensor)] = tensor.untyped_storage().nbytes()
             held.append(tensor.untyped_storage())
-        return tensor
+        return tensor.detach()  # an operation that holds its own result is never freed
 
     def keep_input(module: nn.Module, inputs: Any) -> None:
         keep(inputs[0])

@@ -1,5 +1,7 @@
 """What every proxy promises, whatever it computes."""
 
+import ctypes
+import gc
 import random
 import re
 import subprocess
@@ -69,6 +71,40 @@ def test_memory_bounds_the_images_at_once():
     seen.clear()
     proxies.compute(["snip"], network, data, memory_gib=memory_gib)
     assert seen[2:] == [3, 3, 3]  # after one image and two without values
+
+
+class AllocatorState(ctypes.Structure):
+    """What glibc's mallinfo2 returns."""
+
+    _fields_ = [
+        (field, ctypes.c_size_t)
+        for field in (
+            *("arena", "free_chunks", "fast_chunks", "mapped_chunks", "mapped"),
+            *("unused", "fast_free", "allocated", "free", "top"),
+        )
+    ]
+
+
+@EVERY_NETWORK
+def test_no_memory_is_kept(network):
+    """What a graph holds of itself no garbage collector of Python finds: the allocator is asked."""
+    state = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if state is None:
+        pytest.skip("only glibc says how much is allocated")
+    state.restype = AllocatorState
+
+    def allocated():
+        gc.collect()
+        found = state()
+        return found.allocated + found.mapped
+
+    network, data, rounds = network(), batches(), 4
+    for _ in range(2):
+        proxies.compute(ALL, network, data, memory_gib=1.0)
+    before = allocated()
+    for _ in range(rounds):
+        proxies.compute(ALL, network, data, memory_gib=1.0)
+    assert allocated() - before < rounds * graph_bytes(network, data[0][0][:1])
 
 
 def test_no_pass_runs_again_only_to_be_priced():
