@@ -16,7 +16,7 @@ from proxies.probe.layers import WHOLE, Interval, WeightedLayer, depth_percentil
 from proxies.probe.walk import Calls, Collector, Walk
 
 # Elements of per-sample gradients held at a time: what stays in a CPU's caches, what fills a GPU.
-_HELD = {"cpu": 1 << 19, "cuda": 1 << 27}
+_HELD = {"cpu": 1 << 20, "cuda": 1 << 27}
 # Samples reduced at a time: on a CPU one by one is several times faster than a sum over the first axis; on a
 # GPU it would take a kernel a sample.
 _REDUCED = {"cpu": 1, "cuda": 1 << 10}

@@ -14,7 +14,7 @@ from proxies.errors import ProxyError
 from proxies.probe.activations import ActivationPatterns
 from proxies.probe.layers import WHOLE, Interval, WeightedLayer, samples_are_coupled
 from proxies.probe.loss import loss_name
-from proxies.probe.memory import images_at_once
+from proxies.probe.memory import budget_bytes, images_at_once
 from proxies.probe.outcome import Outcome, Price, attempt
 from proxies.probe.passes import PASSES
 from proxies.probe.per_sample import Moments, SampleGradients, layers_within
@@ -59,6 +59,7 @@ class Probe:
         self.outcomes: dict[str, Outcome[Any]] = {}
         self.spent: dict[str, dict[str, Price]] = {}
         self.walks = 0
+        self.kept: int | None = None
         tensor = next(network.parameters(), torch.empty(0))
         self.device: torch.device = tensor.device
         self.dtype: torch.dtype = tensor.dtype
@@ -228,6 +229,10 @@ class Probe:
             return None
         memory_gib = self.memory_gib
         wanted = len(self.images) * max((PASSES[name].graphs for name in self._needed()), default=1)
+        if self.kept:
+            fit = int(len(self.images) * budget_bytes(memory_gib) / self.kept)
+            if fit >= wanted:
+                return fit  # more than have been counted keep no more each
         found = attempt(
             lambda: images_at_once(self.network, self.images[:1], memory_gib, wanted), self.device
         )
@@ -272,8 +277,12 @@ class Probe:
             needed for name in self.wanted for needed in (name, *(() if name in run else PASSES[name].needs))
         }
 
-    def _walk(self, names: list[str]) -> None:
-        """Run passes on one walk, and keep what came of each."""
+    def _walk(self, names: list[str], stopped: dict[str, Price] | None = None) -> None:
+        """Run passes on one walk, and keep what came of each.
+
+        stopped: what was paid for the walk over the whole batch, if it kept too much. It is tried first:
+                 nearly always it fits, and to measure beforehand would cost a tenth of it.
+        """
         self.walks += 1
         collectors: dict[str, Collector] = {}
         for name in names:
@@ -283,8 +292,13 @@ class Probe:
         names = [name for name in names if name not in self.outcomes]
         if not names:
             return
-        walk = self._new_walk(names, collectors)
+        walk = self._new_walk(names, collectors, stopped is None)
+        walk.prices |= stopped or {}
         walked = attempt(walk.run, self.device)
+        if walk.most is not None and walk.kept is None:
+            self._walk(names, walk.prices)
+            return
+        self.kept = walk.kept or self.kept
         for name in names:
             self.outcomes[name] = self._outcome(name, walk, walked, collectors[_key(name)])
         if len(names) > 1:
@@ -304,14 +318,19 @@ class Probe:
             layers = layers_within(self.network, self.interval)
             collectors[_key(name)] = SampleGradients(layers, size, statistics, self.interval == WHOLE)
 
-    def _new_walk(self, names: list[str], collectors: dict[str, Collector]) -> Walk:
+    def _new_walk(self, names: list[str], collectors: dict[str, Collector], whole: bool) -> Walk:
         images, labels = self.batches[0]
         draws = None
         if any(PASSES[name].stage == "classes" for name in names):
             drawn = torch.rand(len(images), generator=self.generator("classes"))
             draws = drawn.to(self.device)
-        at_once = 1 if any(map(self._alone, names)) else self.images_at_once
-        return Walk(self.network, images, labels, collectors, at_once, draws)
+        if any(map(self._alone, names)):
+            return Walk(self.network, images, labels, collectors, 1, draws)
+        goes_back = any(PASSES[name].stage != "forward" for name in names)
+        if whole and goes_back and self.memory_gib and "images_at_once" not in self.__dict__:
+            most = None if samples_are_coupled(self.network) else budget_bytes(self.memory_gib)
+            return Walk(self.network, images, labels, collectors, None, draws, most)
+        return Walk(self.network, images, labels, collectors, self.images_at_once, draws)
 
     def _outcome(self, name: str, walk: Walk, walked: Outcome[Any], collector: Any) -> Outcome[Any]:
         """What came of one pass of a walk."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from torch.nn.functional import one_hot
 from proxies.errors import ProxyError
 from proxies.probe.layers import call
 from proxies.probe.loss import CLASS_LOSSES, loss_name, summed_loss
+from proxies.probe.memory import TooMuchKept, keeping
 from proxies.probe.outcome import Outcome, Price, failure, memory_before, metered
 
 # What a walk does, in this order, each only where a collector asks for it.
@@ -98,9 +99,11 @@ class Walk:
     at_once:    images to walk with at a time, all by default. Several parts need a network whose samples do
                 not depend on one another; the parts' sums are the whole's.
     draws:      (batch,) uniform in [0, 1), from which the classes of the stage "classes" are drawn.
+    most:       bytes that a forward pass may keep for the backward passes; it is counted if given.
 
     After `run`: `prices` of the stages, and `failures` of collectors; each fails alone. What the forward pass
-    itself raises is raised.
+    itself raises is raised. If `most` is given, `kept` is what a forward pass kept, bytes, or None where that
+    is more: then the walk ended there, and nothing was collected.
     """
 
     def __init__(
@@ -111,12 +114,14 @@ class Walk:
         collectors: Mapping[str, Collector],
         at_once: int | None = None,
         draws: Tensor | None = None,
+        most: float | None = None,
     ) -> None:
         self.network, self.images, self.labels, self.draws = network, images, labels, draws
         self.collectors = dict(collectors)
         count = -(-len(images) // (at_once or len(images)))
         size = -(-len(images) // count)
         self.parts = [slice(start, min(start + size, len(images))) for start in range(0, len(images), size)]
+        self.most, self.kept = most, None if most is None else 0
         self.prices: dict[str, Price] = {}
         self.failures: dict[str, Outcome[Any]] = {}
         self._calls: dict[str, Calls] = {}
@@ -133,6 +138,9 @@ class Walk:
             self._part = part
             try:
                 self._walk()
+            except TooMuchKept:
+                self.kept = None
+                return
             finally:
                 self._release()
 
@@ -224,8 +232,13 @@ class Walk:
         else:
             for name, parameter in frozen.items():
                 parameter.requires_grad_(name.rpartition(".")[0] in self._calls)
-        # A copy: a network may begin with an operation in place, which a leaf refuses.
-        return leaf, call(self.network, leaf.clone(), frozen)
+        counted = nullcontext(None) if self.most is None else keeping(self.network, self.most)
+        with counted as kept:
+            # A copy: a network may begin with an operation in place, which a leaf refuses.
+            logits = call(self.network, leaf.clone(), frozen)
+        if kept is not None:
+            self.kept = max(kept.bytes, self.kept or 0)
+        return leaf, logits
 
     def _tape(self, calls: Calls) -> Callable[[nn.Module, Any, Tensor], None]:
         """The forward hook of a layer: keeps its input, and waits for the gradient of its output."""
