@@ -36,16 +36,20 @@ def l_swag_lambda(probe: Probe, *, mean: bool = False, interval: Interval = WHOL
 
 def lambda_of_samples(probe: Probe, mean: bool, interval: Interval) -> float:
     """Return Lambda over the samples of the first batch."""
-    found = {layer.index: moments for layer, moments in probe.gradient_magnitudes()}
-    return lambda_statistic(found.items(), len(weighted_layers(probe.network)), mean, interval)
+    found = ((layer.index, [moments]) for layer, moments in probe.gradient_magnitudes())
+    return lambda_statistic(found, len(weighted_layers(probe.network)), mean, interval)
 
 
 def lambda_statistic(
-    layers: Iterable[tuple[int, Moments]], depth: int, mean: bool = False, interval: Interval = WHOLE
+    layers: Iterable[tuple[int, Iterable[Moments]]],
+    depth: int,
+    mean: bool = False,
+    interval: Interval = WHOLE,
 ) -> float:
     """Return Lambda, the sum over layers of the log of the summed inverse standard deviations.
 
-    layers:   place of a weighted layer, from 0, with the moments of its weights' gradient magnitudes.
+    layers:   place of a weighted layer, from 0, with the moments of its weights' gradient magnitudes, in any
+              number of parts.
     depth:    number of weighted layers of the network.
     mean:     whether each inverse is multiplied by the mean.
     interval: first and last tenth of the depth to use, both included, 0..9.
@@ -53,8 +57,8 @@ def lambda_statistic(
     Raises NothingCollected when no weight in the interval varies.
     """
     first, last = interval
-    inside = [moments for index, moments in layers if first <= depth_percentile(index, depth) <= last]
-    totals = [_inverse_spread(moments, mean) for moments in inside]
+    inside = [parts for index, parts in layers if first <= depth_percentile(index, depth) <= last]
+    totals = [torch.stack([_inverse_spread(part, mean) for part in parts]).sum() for parts in inside]
     logs = [total.log().item() for total in totals if total != 0]
     if not logs:
         raise NothingCollected(

@@ -49,5 +49,8 @@ def _rows(output: Tensor) -> Tensor | None:
 def _smallest(matrix: Tensor) -> float:
     if matrix.isnan().any():
         raise NotANumber("A module returned NaN.")
+    rows, columns = matrix.shape
+    if rows >= columns:  # centred rows of so few columns depend on one another
+        return 0.0
     correlation = torch.corrcoef(matrix).nan_to_num(0.0, 0.0, 0.0)
     return eigenvalues(correlation)[0].item()

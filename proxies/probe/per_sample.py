@@ -66,33 +66,44 @@ class SampleGradients(Collector):
     def layer(self, calls: Calls, part: slice) -> None:
         """Reduce the gradients of one layer's weight for every sample of the part."""
         size = part.stop - part.start
-        if "sum" in self.statistics:
-            # A product of its own, not the sum of what the samples give: whoever asks beside, it is the same.
-            total, before = summed_gradient(calls), self.sums.get(f"sum {calls.name}")
-            self.sums[f"sum {calls.name}"] = total if before is None else before + total
-        if self.statistics == {"sum"}:
-            return
-        for inputs, _ in calls.pairs():
-            if len(inputs) != size:
-                self.undivided = (
-                    f"Layer '{calls.name}' was given {len(inputs)} rows for {size} images; "
-                    "its first axis must be the batch."
-                )
-                return
-        for rows, gradients in weight_gradients(calls, size):
-            self._reduce(calls, rows, gradients, part.start)
+        given = [len(inputs) for inputs, _ in calls.pairs()]
+        wanted = set(self.statistics)
+        if "sum" in wanted:
+            # The layer alone decides how it is summed: whoever asks beside, it is the same sum. Of tokens a
+            # sample's gradient is little more work than its share of one product, unless few rows of it fit
+            # what is held.
+            out, width = calls.module.weight.shape[:2]
+            tokens = isinstance(calls.module, nn.Linear) and all(x.ndim > 2 for x, _ in calls.pairs())
+            if not tokens or out < width or set(given) != {size}:
+                self._sum("sum", calls).add_(summed_gradient(calls))
+                wanted.remove("sum")
+        if wanted and set(given) - {size}:
+            self.undivided = (
+                f"Layer '{calls.name}' was given {max(given)} rows for {size} images; "
+                "its first axis must be the batch."
+            )
+        elif wanted:
+            for rows, gradients in weight_gradients(calls, size):
+                self._reduce(wanted, calls, rows, gradients, part.start)
 
-    def _reduce(self, calls: Calls, rows: slice, gradients: Tensor, seen: int) -> None:
+    def _sum(self, statistic: str, calls: Calls) -> Tensor:
+        """A layer's sum so far, (*weight)."""
+        key = f"{statistic} {calls.name}"
+        if key not in self.sums:
+            self.sums[key] = torch.zeros_like(calls.module.weight, requires_grad=False)
+        return self.sums[key]
+
+    def _reduce(self, wanted: set[str], calls: Calls, rows: slice, gradients: Tensor, seen: int) -> None:
         """Add the gradients of some rows, (part, rows, ...), to what was reduced of `seen` samples before."""
-        if "signs" in self.statistics:
-            self.nan += gradients.sum() * 0  # the sign of NaN is 0
-            key = f"signs {calls.name}"
-            if key not in self.sums:
-                self.sums[key] = torch.zeros_like(calls.module.weight, requires_grad=False)
+        if "sum" in wanted:
             for some in _blocks(gradients):
-                self.sums[key][rows] += _over_samples(some.sign())
+                self._sum("sum", calls)[rows] += _over_samples(some)
+        if "signs" in wanted:
+            self.nan += gradients.sum() * 0  # the sign of NaN is 0
+            for some in _blocks(gradients):
+                self._sum("signs", calls)[rows] += _over_samples(some.sign())
         for statistic in ("magnitudes", "moments"):
-            if statistic in self.statistics:
+            if statistic in wanted:
                 moments = self.moments[statistic].setdefault(calls.name, _no_moments(calls.module.weight))
                 _update(moments, rows, gradients, statistic == "magnitudes", seen)
 
@@ -119,15 +130,22 @@ class SampleGradients(Collector):
         ]
 
 
-def moments_of(gradients: Sequence[Tensor], magnitudes: bool) -> Moments:
-    """Return the moments over some gradients of one weight, each (*weight), or of their sizes."""
+def moments_of(gradients: Sequence[Tensor], magnitudes: bool) -> Iterator[Moments]:
+    """Yield the moments over some gradients of one weight, each (*weight), or of their sizes, for some rows.
+
+    As many rows at a time as stay in a CPU's caches: what is made of the moments need not leave them.
+    """
     weight = gradients[0]
-    moments = _no_moments(weight)
-    step = max(1, _HELD.get(weight.device.type, _HELD["cuda"]) // (len(gradients) * weight[0].numel()))
+    step = max(1, _HELD.get(weight.device.type, _HELD["cuda"]) // (4 * len(gradients) * weight[0].numel()))
     for start in range(0, len(weight), step):
-        rows = slice(start, start + step)
-        _update(moments, rows, torch.stack([one[rows] for one in gradients]), magnitudes, seen=0)
-    return moments
+        some = torch.stack([one[start : start + step] for one in gradients])
+        if len(some) == 2:  # the same numbers with half the work
+            first, second = (some.abs_() if magnitudes else some).double()
+            yield Moments((first + second).div_(2), first.sub_(second).div_(2).square_())
+            continue
+        moments = _no_moments(some[0])
+        _update(moments, slice(None), some, magnitudes, seen=0)
+        yield moments
 
 
 def _blocks(gradients: Tensor) -> tuple[Tensor, ...]:

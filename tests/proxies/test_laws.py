@@ -255,7 +255,7 @@ def test_an_input_overwritten_in_place_is_noticed():
 
 def with_variances(*layers):
     moments = [Moments(torch.full((len(v),), 3.0).double(), torch.tensor(v).double()) for v in layers]
-    return list(enumerate(moments))
+    return list(enumerate([one] for one in moments))
 
 
 def test_lambda_of_a_written_out_case():
