@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from store import statistics
-from store.cells import CELL, Cell, Query, Selection, as_table, cells_of, fewest, mean, meet, reals
+from store.cells import CELL, Cell, Observations, Selection, as_table, fewest, mean, reals
 from store.factors import genes_of
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
@@ -79,19 +79,17 @@ SIMILARITY = pa.schema(
 )
 
 DESCRIBED = """
-SELECT cell, architectures.macs AS macs, genome
-FROM truth LEFT JOIN architectures USING (arch_id) ORDER BY cell, place
+SELECT architectures.macs AS macs, genome
+FROM wanted LEFT JOIN architectures USING (arch_id) ORDER BY arch_id
 """
 
 
-def bias(query: Query, selection: Selection) -> pa.Table:
+def bias(observations: Observations, selection: Selection) -> pa.Table:
     """Bias of proxies and accuracies; see Benchmark.bias. Returns a table of schema BIAS."""
-    truth, observed, _ = meet(query, selection)
-    described = query(DESCRIBED, {}, {"truth": truth})
-    of_cell = described["cell"].to_numpy()
     rows = []
-    for number, cell in enumerate(cells_of(truth, observed)):
-        sizes, reasons = _sizes(cell, described.filter(pa.array(of_cell == number)))
+    for cell in observations.cells(selection):
+        wanted = pa.table({"arch_id": pa.array(cell.arch_ids, pa.string())})
+        sizes, reasons = _sizes(cell, observations.query(DESCRIBED, {}, {"wanted": wanted}))
         rho, n = statistics.spearman_matrix(np.column_stack([sizes, cell.accuracy, cell.scores]))
         rho, n = rho[: len(SIZES), len(SIZES) :], np.diagonal(n)[len(SIZES) :]
         of_accuracy = np.zeros(1, dtype=np.int64)
@@ -108,11 +106,10 @@ def bias(query: Query, selection: Selection) -> pa.Table:
     return as_table(rows, BIAS)
 
 
-def bands(query: Query, selection: Selection, count: int, draws: int, seed: int) -> pa.Table:
+def bands(observations: Observations, selection: Selection, count: int, draws: int, seed: int) -> pa.Table:
     """rho inside bands of params; see Benchmark.bands. Returns a table of schema BANDS."""
-    truth, observed, _ = meet(query, selection)
     rows = []
-    for cell in cells_of(truth, observed):
+    for cell in observations.cells(selection):
         found = []
         sized = np.flatnonzero(np.isfinite(cell.params))
         band = statistics.equal_count(cell.params[sized], count)
@@ -125,11 +122,10 @@ def bands(query: Query, selection: Selection, count: int, draws: int, seed: int)
     return as_table(rows, BANDS)
 
 
-def similarity(query: Query, selection: Selection) -> pa.Table:
+def similarity(observations: Observations, selection: Selection) -> pa.Table:
     """rho between proxies; see Benchmark.similarity. Returns a table of schema SIMILARITY."""
-    truth, observed, _ = meet(query, selection)
     rows = []
-    for cell in cells_of(truth, observed):
+    for cell in observations.cells(selection):
         rho, n = statistics.spearman_matrix(cell.scores)
         np.fill_diagonal(rho, np.nan)  # a series with itself says nothing
         series = {name: cell.series(name) for name in cell.names(selection)}

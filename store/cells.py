@@ -1,11 +1,14 @@
-"""Accuracies and the scores that meet them, in SQL: a cell is one ranking's numbers, as arrays."""
+"""Accuracies and the scores that meet them: a cell is one ranking's numbers, as arrays."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from store.schema import TEXT, column
 from store.statistics import Real
@@ -20,47 +23,19 @@ CELL = [
     column("recipe", TEXT, "name", "training recipe; never mixed"),
 ]
 
-# A cell is one ranking: one space, task, protocol and recipe. Places number its architectures by arch_id, so
-# that resamples do not depend on the order of rows in files.
-TRUTH = """
-SELECT dense_rank() OVER (ORDER BY space, task, protocol, recipe) - 1 AS cell,
-       row_number() OVER (PARTITION BY space, task, protocol, recipe ORDER BY arch_id) - 1 AS place,
-       space, task, protocol, recipe, arch_id, params, accuracy, coalesce($scores_from, task) AS scores_from
+# A ranking's architectures come by arch_id, so that resamples do not depend on the order of rows in files.
+ACCURACIES = """
+SELECT space, task, protocol, recipe, arch_id, params, accuracy + 0.0 AS accuracy
 FROM final_accuracies LEFT JOIN (SELECT arch_id, params FROM architectures) USING (arch_id)
-WHERE isfinite(accuracy)
-  AND split = $split
-  AND ($tasks::VARCHAR[] IS NULL OR list_contains($tasks::VARCHAR[], task))
-  AND ($protocol IS NULL OR protocol = $protocol)
-  AND ($recipe IS NULL OR recipe = $recipe)
-  AND ($space IS NULL OR space = $space)
-  AND ($least IS NULL OR params >= $least)
-  AND ($most IS NULL OR params <= $most)
-ORDER BY cell, place
+WHERE isfinite(accuracy) AND split = $split
+ORDER BY space, task, protocol, recipe, arch_id
 """
 
-# Adding 0.0 makes -0.0 and 0.0 one value. "series" numbers the (proxy, seed) pairs of a cell.
-OBSERVED = """
-SELECT truth.cell, truth.place, truth.accuracy + 0.0 AS accuracy, proxy, seed,
-       dense_rank() OVER (PARTITION BY truth.cell ORDER BY proxy, seed) - 1 AS series,
-       CASE WHEN isfinite(value) THEN value + 0.0 END AS value, seconds
-FROM truth
-JOIN scores ON scores.arch_id = truth.arch_id AND scores.task = truth.scores_from
-WHERE ($every OR proxy IN (SELECT proxy FROM chosen))
-  AND ($seeds::BIGINT[] IS NULL OR list_contains($seeds::BIGINT[], seed))
-"""
-
-# The accuracies of the architectures that every proxy scored in every seed, numbered anew.
-SHARED = """
-WITH complete AS (
-    SELECT cell, place FROM observed JOIN (
-        SELECT cell, max(series) + 1 AS width FROM observed GROUP BY cell
-    ) USING (cell)
-    GROUP BY cell, place HAVING count(value) = any_value(width)
-)
-SELECT * REPLACE (dense_rank() OVER (ORDER BY cell) - 1 AS cell,
-                  row_number() OVER (PARTITION BY cell ORDER BY place) - 1 AS place)
-FROM truth SEMI JOIN complete USING (cell, place)
-ORDER BY cell, place
+# Adding 0.0 makes -0.0 and 0.0 one value.
+SCORES = """
+SELECT arch_id, proxy, seed, CASE WHEN isfinite(value) THEN value + 0.0 END AS value,
+       CASE WHEN isfinite(value) THEN seconds END AS seconds
+FROM scores WHERE task = $task
 """
 
 
@@ -87,7 +62,15 @@ class Selection:
 
 @dataclass(frozen=True)
 class Cell:
-    """One ranking's numbers: accuracy and params (rows,), scores (rows, series), proxy and seed of each."""
+    """One ranking's numbers, of one space, task, protocol and recipe. Rows are architectures by arch_id.
+
+    accuracy, params: (rows,)
+    scores:           (rows, series), NaN where a proxy failed or has no row
+    proxies, seeds:   (series,) by proxy and seed
+    arch_ids:         (rows,)
+    there:            (rows, series), whether there is a row of the score, failed or not
+    seconds:          (rows, series), NaN where there is no score
+    """
 
     about: dict[str, Any]
     accuracy: Real
@@ -95,6 +78,9 @@ class Cell:
     scores: Real
     proxies: np.ndarray
     seeds: np.ndarray
+    arch_ids: np.ndarray
+    there: NDArray[np.bool_]
+    seconds: Real
 
     def series(self, proxy: str, seed: int | None = None) -> np.ndarray:
         """Positions of the proxy's series, one a seed; of one seed alone if it is given."""
@@ -105,49 +91,165 @@ class Cell:
         return sorted(set(self.proxies.tolist()) if selection.proxies is None else selection.proxies)
 
 
-def meet(query: Query, selection: Selection) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Accuracies chosen, the scores that meet them, and the proxies asked for by name."""
+@dataclass(frozen=True)
+class _Accuracies:
+    """All accuracies of one ranking, by arch_id; each (rows,)."""
+
+    about: dict[str, str | None]
+    arch_ids: np.ndarray
+    accuracy: Real
+    params: Real
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """All scores on one task's images: arch_ids (rows,), proxies and seeds (series,), the rest as in Cell."""
+
+    arch_ids: np.ndarray
+    proxies: np.ndarray
+    seeds: np.ndarray
+    values: Real
+    there: NDArray[np.bool_]
+    seconds: Real
+
+
+class Observations:
+    """The accuracies and scores of a benchmark, read once and kept as arrays; a question cuts its cells out.
+
+    A task's scores take 17 bytes for every architecture, proxy and seed. They are read when first asked for.
+    """
+
+    def __init__(self, query: Query) -> None:
+        self.query = query
+        self._accuracies: dict[str, list[_Accuracies]] = {}
+        self._scores: dict[str, _Scores] = {}
+        self._reading = Lock()
+
+    def cells(self, selection: Selection) -> list[Cell]:
+        """The cells of a selection by space, task, protocol and recipe; none without an architecture."""
+        found = []
+        for accuracies in self._accuracies_of(selection.split):
+            if _is_meant(accuracies.about, selection):
+                scores = self._scores_of(selection.scores_from or str(accuracies.about["task"]))
+                cell = _cut(accuracies, scores, selection)
+                if len(cell.accuracy):
+                    found.append(cell)
+        return found
+
+    def _accuracies_of(self, split: str) -> list[_Accuracies]:
+        with self._reading:
+            if split not in self._accuracies:
+                self._accuracies[split] = _rankings(self.query(ACCURACIES, {"split": split}, {}))
+            return self._accuracies[split]
+
+    def _scores_of(self, task: str) -> _Scores:
+        with self._reading:
+            if task not in self._scores:
+                self._scores[task] = _spread(self.query(SCORES, {"task": task}, {}))
+            return self._scores[task]
+
+
+def _rankings(table: pa.Table) -> list[_Accuracies]:
+    """Rows of ACCURACIES, those of each ranking together."""
+    names = [field.name for field in CELL]
+    values = {name: reals(table, name) for name in ("accuracy", "params")}
+    arch_ids = _texts(table, "arch_id")
+    keys = list(zip(*(table[name].to_pylist() for name in names), strict=True))
+    found, start = [], 0
+    for key, group in groupby(keys):
+        rows = slice(start, start + len(list(group)))
+        start = rows.stop
+        about = dict(zip(names, key, strict=True))
+        found.append(_Accuracies(about, arch_ids[rows], values["accuracy"][rows], values["params"][rows]))
+    return found
+
+
+def _spread(table: pa.Table) -> _Scores:
+    """Rows of SCORES as matrices: a row an architecture, a column a proxy and seed."""
+    arch_ids, row = _numbered(table, "arch_id")
+    proxies, proxy = _numbered(table, "proxy")
+    seeds, seed = np.unique(table["seed"].to_numpy(), return_inverse=True)
+    pair = proxy * len(seeds) + seed
+    used = np.flatnonzero(np.bincount(pair, minlength=len(proxies) * len(seeds)))
+    column = np.searchsorted(used, pair)
+    shape = len(arch_ids), len(used)
+    there = np.zeros(shape, dtype=bool)
+    there[row, column] = True
+    numbers = {}
+    for name in ("value", "seconds"):
+        numbers[name] = np.full(shape, np.nan)
+        numbers[name][row, column] = reals(table, name)
+    of_proxy, of_seed = np.divmod(used, max(1, len(seeds)))
+    return _Scores(arch_ids, proxies[of_proxy], seeds[of_seed], numbers["value"], there, numbers["seconds"])
+
+
+def _numbered(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct texts of a column, sorted, and for every row the place of its own."""
+    coded = table[name].dictionary_encode().combine_chunks()
+    texts = np.array(coded.dictionary.to_pylist(), dtype=object)
+    order = np.argsort(texts)
+    place = np.empty(len(texts), dtype=np.int64)
+    place[order] = np.arange(len(texts))
+    return texts[order], place[coded.indices.to_numpy()]
+
+
+def _texts(table: pa.Table, name: str) -> np.ndarray:
+    return np.array(table[name].to_pylist(), dtype=object)
+
+
+def _is_meant(about: dict[str, str | None], selection: Selection) -> bool:
+    if selection.tasks is not None and about["task"] not in selection.tasks:
+        return False
+    one = ("space", "protocol", "recipe")
+    return all(getattr(selection, name) in (None, about[name]) for name in one)
+
+
+def _cut(accuracies: _Accuracies, scores: _Scores, selection: Selection) -> Cell:
+    """The scores that meet these accuracies, of the architectures, proxies and seeds selected."""
+    rows = np.ones(len(accuracies.arch_ids), dtype=bool)
     least, most = selection.params
-    wanted = {
-        name: getattr(selection, name) for name in ("protocol", "recipe", "space", "split", "scores_from")
-    }
-    tasks = None if selection.tasks is None else list(selection.tasks)
-    truth = query(TRUTH, {**wanted, "tasks": tasks, "least": least, "most": most}, {})
-    chosen = pa.table({"proxy": pa.array(selection.proxies or (), pa.string())})
-    seeds = None if selection.seeds is None else list(selection.seeds)
-    every = {"every": selection.proxies is None, "seeds": seeds}
-    observed = query(OBSERVED, every, {"truth": truth, "chosen": chosen})
+    if least is not None:
+        rows &= accuracies.params >= least
+    if most is not None:
+        rows &= accuracies.params <= most
+    series = np.ones(len(scores.proxies), dtype=bool)
+    if selection.proxies is not None:
+        series &= np.isin(scores.proxies, selection.proxies)
+    if selection.seeds is not None:
+        series &= np.isin(scores.seeds, selection.seeds)
+    arch_ids = accuracies.arch_ids[rows]
+    place = np.searchsorted(scores.arch_ids, arch_ids)
+    known = place < len(scores.arch_ids)
+    known[known] = scores.arch_ids[place[known]] == arch_ids[known]
+    there = _taken(scores.there, place, known, series, False)
+    some = there.any(axis=0)
+    series[series] = some
+    values = _taken(scores.values, place, known, series, np.nan)
     if selection.shared:
-        truth = query(SHARED, {}, {"truth": truth, "observed": observed})
-        observed = query(OBSERVED, every, {"truth": truth, "chosen": chosen})
-    return truth, observed, chosen
+        complete = np.isfinite(values).all(axis=1) & some.any()
+        rows[rows] = complete
+        place, known = place[complete], known[complete]
+        values, there, arch_ids = values[complete], there[complete], arch_ids[complete]
+    return Cell(
+        {**accuracies.about, "scores_from": selection.scores_from or accuracies.about["task"]},
+        accuracies.accuracy[rows],
+        accuracies.params[rows],
+        values,
+        scores.proxies[series],
+        scores.seeds[series],
+        arch_ids,
+        there[:, some],
+        _taken(scores.seconds, place, known, series, np.nan),
+    )
 
 
-def cells_of(truth: pa.Table, observed: pa.Table) -> Iterator[Cell]:
-    """The cells in order of their number."""
-    about = truth.select(["space", "task", "protocol", "recipe", "scores_from"])
-    truths = {name: reals(truth, name) for name in ("accuracy", "params")}
-    values = reals(observed, "value")
-    place, series = (observed[name].to_numpy() for name in ("place", "series"))
-    proxy, seed = (observed[name].to_numpy() for name in ("proxy", "seed"))
-    row_of, score_of = truth["cell"].to_numpy(), observed["cell"].to_numpy()
-    for cell in range(len(np.unique(row_of))):
-        rows, mine = np.flatnonzero(row_of == cell), score_of == cell
-        width = int(series[mine].max()) + 1 if mine.any() else 0
-        scores = np.full((len(rows), width), np.nan)
-        scores[place[mine], series[mine]] = values[mine]
-        proxies = np.empty(width, dtype=object)
-        proxies[series[mine]] = proxy[mine]
-        seeds = np.zeros(width, dtype=np.int64)
-        seeds[series[mine]] = seed[mine]
-        yield Cell(
-            about.slice(rows[0], 1).to_pylist()[0],
-            truths["accuracy"][rows],
-            truths["params"][rows],
-            scores,
-            proxies,
-            seeds,
-        )
+def _taken(
+    matrix: np.ndarray, place: np.ndarray, known: NDArray[np.bool_], series: NDArray[np.bool_], absent: Any
+) -> np.ndarray:
+    """Some rows and columns of a matrix; a row that it has not is all `absent`."""
+    found = np.full((len(place), int(series.sum())), absent, dtype=matrix.dtype)
+    found[known] = matrix[place[known]][:, series]
+    return found
 
 
 def reals(table: pa.Table, name: str) -> Real:
@@ -169,6 +271,11 @@ def _null_for_nan(value: Any) -> Any:
 def mean(values: Real) -> float:
     """NaN of nothing, and where one of them is NaN."""
     return float(np.mean(values)) if values.size else float("nan")
+
+
+def median(values: Real) -> float:
+    """NaN of nothing."""
+    return float(np.median(values)) if values.size else float("nan")
 
 
 def fewest(counts: np.ndarray) -> int:

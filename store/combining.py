@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from store.cells import Query, Selection, cells_of, meet
+from store.cells import Observations, Selection
 from store.errors import StoreError
 from store.statistics import Real
 
@@ -15,13 +15,12 @@ class Columns(TypedDict):
     params: Real
 
 
-def for_combiners(query: Query, selection: Selection) -> Columns:
+def for_combiners(observations: Observations, selection: Selection) -> Columns:
     """Columns of the one ranking selected; see Benchmark.for_combiners for their definition.
 
     Raises StoreError where several rankings are meant, or none.
     """
-    truth, observed, _ = meet(query, selection)
-    cells = list(cells_of(truth, observed))
+    cells = observations.cells(selection)
     if len(cells) != 1:
         there = ", ".join("{space} on {task}, {protocol} ({recipe})".format(**cell.about) for cell in cells)
         raise StoreError(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from store import statistics
 from store.analysis import SCORES_FROM, SEEDS
-from store.cells import CELL, Cell, Query, Selection, as_table, cells_of, fewest, mean, meet
+from store.cells import CELL, Cell, Observations, Selection, as_table, fewest, mean
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
 
@@ -55,11 +55,10 @@ GROUPS = pa.schema(
 )
 
 
-def groups(query: Query, selection: Selection, draws: int, seed: int) -> pa.Table:
+def groups(observations: Observations, selection: Selection, draws: int, seed: int) -> pa.Table:
     """Groups of every cell's proxies; see Benchmark.groups. Returns a table of schema GROUPS."""
-    truth, observed, _ = meet(query, selection)
     rows = []
-    for cell in cells_of(truth, observed):
+    for cell in observations.cells(selection):
         rho = {name: _rho(cell, name) for name in cell.names(selection)}
         ranked = sorted((name for name in rho if np.isfinite(rho[name])), key=lambda name: (-rho[name], name))
         differences, p, n = _pairs(cell, ranked, draws, seed)

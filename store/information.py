@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from store import statistics
 from store.analysis import SCORES_FROM
-from store.cells import CELL, Cell, Query, Selection, as_table, cells_of, fewest, mean, meet
+from store.cells import CELL, Cell, Observations, Selection, as_table, fewest, mean
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
 
@@ -35,11 +35,12 @@ INFORMATION = pa.schema(
 )
 
 
-def information_gain(query: Query, selection: Selection, binning: str, bins: int | None) -> pa.Table:
+def information_gain(
+    observations: Observations, selection: Selection, binning: str, bins: int | None
+) -> pa.Table:
     """Information gain of proxies; see Benchmark.information_gain. Returns a table of schema INFORMATION."""
-    truth, observed, _ = meet(query, selection)
     rows = []
-    for cell in cells_of(truth, observed):
+    for cell in observations.cells(selection):
         found, count, n = gains(cell, binning, bins)
         series = {name: cell.series(name) for name in cell.names(selection)}
         for first, second in product(series, series):

@@ -10,10 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from store import statistics
-from store.cells import CELL, Cell, Query, Selection, as_table
+from store.cells import CELL, Cell, Observations, Selection, as_table
 from store.errors import StoreError
 from store.groups import GROUPS, told_apart
-from store.rank import RANKING, Points, met_cells, points, remembered, resample
+from store.rank import RANKING, Points, points, remembered, resample
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
 
@@ -37,14 +37,14 @@ OVERALL = pa.schema(
 
 
 def overall(
-    query: Query, selection: Selection, draws: int, seed: int, given: str | None, known: Points
+    observations: Observations, selection: Selection, draws: int, seed: int, given: str | None, known: Points
 ) -> pa.Table:
     """The ranking over the tasks chosen; see Benchmark.overall. Returns a table of schema OVERALL."""
     ranked_by = "rho_given_params" if given == "params" else "rho"
-    met = cache(lambda: met_cells(query, selection))
-    found = remembered(known, selection, lambda: points(query, *met(), selection))
+    cells = cache(lambda: observations.cells(selection))
+    found = remembered(known, selection, lambda: points(cells(), selection))
     found.sort(key=lambda row: (str(row["space"]), row["protocol"]))
-    drawn = dict(_drawn(met()[1], selection, draws, seed, ranked_by)) if draws else {}
+    drawn = dict(_drawn(cells(), selection, draws, seed, ranked_by)) if draws else {}
     rows = []
     for cell, group in groupby(found, lambda row: {"space": row["space"], "protocol": row["protocol"]}):
         by_task = _by_task(list(group))

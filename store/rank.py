@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from store import statistics
-from store.cells import CELL, Cell, Query, Selection, as_table, cells_of, fewest, mean, meet
+from store.cells import CELL, Cell, Observations, Selection, as_table, fewest, mean, median
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
 
@@ -123,17 +123,13 @@ INTERVALS = (("rho", "low", "high"), ("rho_given_params", "low_given_params", "h
 _LONG = ("tau_b", *(name for _, *ends in INTERVALS for name in ends))
 RHOS = pa.schema([field for field in RANKING if field.name not in _LONG])
 
-COUNTS = """
-SELECT cell, proxy, count(*) - count(value) AS failed, count(DISTINCT place) AS scored,
-       median(seconds) FILTER (WHERE value IS NOT NULL) AS seconds
-FROM observed GROUP BY cell, proxy
-"""
 
-
-def rank(query: Query, selection: Selection, draws: int, seed: int, given: str | None = None) -> pa.Table:
+def rank(
+    observations: Observations, selection: Selection, draws: int, seed: int, given: str | None = None
+) -> pa.Table:
     """The ranking; see Benchmark.rank for every definition. Returns a table of schema RANKING."""
-    observed, cells = met_cells(query, selection)
-    rows = points(query, observed, cells, selection)
+    cells = observations.cells(selection)
+    rows = points(cells, selection)
     for ranked_by, low, high in INTERVALS if given == "params" else INTERVALS[:1]:
         drawn = [resample(cell, draws, seed, ranked_by) for cell in cells]
         for row in rows:
@@ -148,19 +144,20 @@ def rank(query: Query, selection: Selection, draws: int, seed: int, given: str |
     return as_table(ranked(rows, "rho_given_params" if given == "params" else "rho"), RANKING)
 
 
-def rhos(query: Query, selection: Selection, known: Points) -> pa.Table:
+def rhos(observations: Observations, selection: Selection, known: Points) -> pa.Table:
     """rho alone, of every cell and proxy; see Benchmark.rhos. Returns a table of schema RHOS."""
-    rows = remembered(known, selection, lambda: points(query, *met_cells(query, selection), selection))
+    rows = remembered(known, selection, lambda: points(observations.cells(selection), selection))
     return as_table(ranked(rows, "rho"), RHOS)
 
 
-def compare(query: Query, selection: Selection, a: Series, b: Series, draws: int, seed: int) -> pa.Table:
+def compare(
+    observations: Observations, selection: Selection, a: Series, b: Series, draws: int, seed: int
+) -> pa.Table:
     """The paired comparison; see Benchmark.compare. Returns a table of schema COMPARISON."""
-    truth, observed, _ = meet(query, selection)
     names = {"a": a[0], "b": b[0], "seed_a": a[1], "seed_b": b[1]}
     rows = [
         {**cell.about, **names, **_paired(cell, cell.series(*a), cell.series(*b), draws, seed)}
-        for cell in cells_of(truth, observed)
+        for cell in observations.cells(selection)
     ]
     return as_table(rows, COMPARISON)
 
@@ -176,35 +173,24 @@ def remembered(
     return [dict(row) for row in known[selection]]
 
 
-def met_cells(query: Query, selection: Selection) -> tuple[pa.Table, list[Cell]]:
-    """The scores that meet the accuracies chosen, and the cells they make."""
-    truth, observed, _ = meet(query, selection)
-    return observed, list(cells_of(truth, observed))
-
-
-def points(query: Query, observed: pa.Table, cells: list[Cell], selection: Selection) -> list[dict[str, Any]]:
+def points(cells: list[Cell], selection: Selection) -> list[dict[str, Any]]:
     """rho and the counts of every cell and proxy, without resamples."""
-    counts = {
-        (row["cell"], row["proxy"]): row for row in query(COUNTS, {}, {"observed": observed}).to_pylist()
-    }
     rows = []
     for number, cell in enumerate(cells):
+        rhos, partials = statistics.spearman_columns(cell.scores, cell.accuracy, cell.params)
+        known = np.isfinite(cell.scores)
         for proxy in cell.names(selection):
-            scores = cell.scores[:, cell.series(proxy)].T
-            rho = mean(np.array([statistics.spearman(values, cell.accuracy) for values in scores]))
-            partial = mean(
-                np.array(
-                    [statistics.partial_spearman(values, cell.accuracy, cell.params) for values in scores]
-                )
-            )
-            counted = counts.get((number, proxy), {"failed": 0, "scored": 0, "seconds": None})
+            mine = cell.series(proxy)
+            rho, partial = mean(rhos[mine]), mean(partials[mine])
+            prices = cell.seconds[:, mine]
             rows.append(
                 cell.about
-                | {"cell": number, "proxy": proxy, "control": proxy in CONTROLS, "seeds": len(scores)}
-                | {"rho": _or_none(rho), "n": fewest(np.isfinite(scores).sum(axis=1))}
+                | {"cell": number, "proxy": proxy, "control": proxy in CONTROLS, "seeds": len(mine)}
+                | {"rho": _or_none(rho), "n": fewest(known[:, mine].sum(axis=0))}
                 | {"rho_given_params": None if proxy == "params" or np.isnan(rho) else _or_none(partial)}
-                | {"failed": counted["failed"], "seconds": counted["seconds"]}
-                | {"unscored": len(cell.accuracy) - counted["scored"]}
+                | {"failed": int((cell.there & ~known)[:, mine].sum())}
+                | {"seconds": _or_none(median(prices[~np.isnan(prices)]))}
+                | {"unscored": int((~cell.there[:, mine].any(axis=1)).sum())}
             )
     return rows
 

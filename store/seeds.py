@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from store import statistics
 from store.analysis import SCORES_FROM
-from store.cells import CELL, Query, Selection, as_table, cells_of, meet
+from store.cells import CELL, Observations, Selection, as_table
 from store.schema import REAL, TEXT, WHOLE, column
 
 SEEDS = pa.schema(
@@ -26,11 +26,10 @@ SEEDS = pa.schema(
 ORDER = ("space", "task", "protocol", "recipe", "proxy")
 
 
-def by_seed(query: Query, selection: Selection, draws: int, seed: int) -> pa.Table:
+def by_seed(observations: Observations, selection: Selection, draws: int, seed: int) -> pa.Table:
     """rho of every proxy and seed; see Benchmark.seeds. Returns a table of schema SEEDS."""
-    truth, observed, _ = meet(query, selection)
     rows = []
-    for cell in cells_of(truth, observed):
+    for cell in observations.cells(selection):
         drawn = statistics.bootstrap_spearman(cell.accuracy, cell.scores, draws, np.random.default_rng(seed))
         for place, (proxy, of_seed) in enumerate(zip(cell.proxies, cell.seeds, strict=True)):
             scores = cell.scores[:, place]

@@ -54,6 +54,31 @@ def kendall(x: Real, y: Real) -> float:
     return (pairs - ties_x - ties_y + ties_both - 2 * unlike) / scale if scale > 0 else float("nan")
 
 
+def spearman_columns(columns: Real, truth: Real, given: Real) -> tuple[Real, Real]:
+    """`spearman` of every column with the truth, and `partial_spearman` with the order of `given` held fixed.
+
+    columns:      (rows, columns) numbers of any unit; NaN where there is none
+    truth, given: (rows,)
+
+    Returns two arrays (columns,), each number to the bit what those functions return. What columns that miss
+    the same rows share is ranked once.
+    """
+    rho, partial = np.full(columns.shape[1], np.nan), np.full(columns.shape[1], np.nan)
+    known = np.isfinite(truth)
+    for some in _alike(np.isfinite(columns)):
+        rows = known & np.isfinite(columns[:, some[0]])
+        if rows.sum() >= FEWEST:
+            rho[some] = _correlations(_ranked_columns(columns[rows][:, some]), truth[rows])
+        rows &= np.isfinite(given)
+        if rows.sum() <= FEWEST:
+            continue
+        ranks = _ranked_columns(columns[rows][:, some])
+        xy, xz = _correlations(ranks, truth[rows]), _correlations(ranks, given[rows])
+        yz = _correlation(_centred_ranks(truth[rows]), _centred_ranks(given[rows]))
+        partial[some] = _partial(xy, xz, yz)
+    return rho, partial
+
+
 def partial_spearman(x: Real, y: Real, given: Real) -> float:
     """Spearman's rho between x and y with the order of `given` held fixed (first-order partial correlation).
 
@@ -67,11 +92,8 @@ def partial_spearman(x: Real, y: Real, given: Real) -> float:
     if usable.sum() <= FEWEST:
         return float("nan")
     ranks = [_centred_ranks(values[usable]) for values in (x, y, given)]
-    xy, xz, yz = (_correlation(ranks[i], ranks[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
-    left = (1 - xz**2) * (1 - yz**2)
-    if not left > 1e-12:  # also refuses NaN
-        return float("nan")
-    return float(np.clip((xy - xz * yz) / np.sqrt(left), -1.0, 1.0))
+    xy, xz, yz = (np.array(_correlation(ranks[i], ranks[j])) for i, j in ((0, 1), (0, 2), (1, 2)))
+    return float(_partial(xy, xz, yz))
 
 
 def spearman_matrix(columns: Real) -> tuple[Real, NDArray[np.int64]]:
@@ -197,10 +219,7 @@ def bootstrap_partial_spearman(truth: Real, scores: Real, given: Real, draws: in
         return bootstrap_spearman(fixed, columns, draws, np.random.default_rng(seed))
 
     of_truth = np.where(np.isfinite(scores), truth[:, None], np.nan)
-    xy, xz, yz = resampled(truth, scores), resampled(given, scores), resampled(given, of_truth)
-    left = (1 - xz**2) * (1 - yz**2)
-    partial = np.divide(xy - xz * yz, np.sqrt(left), out=np.full_like(left, np.nan), where=left > ROUNDING)
-    return np.clip(partial, -1.0, 1.0)
+    return _partial(resampled(truth, scores), resampled(given, scores), resampled(given, of_truth))
 
 
 def interval(samples: Real, level: float = 0.95) -> tuple[float, float]:
@@ -415,6 +434,20 @@ def _ranked_columns(columns: Real) -> Real:
     """Centred ranks of every column (rows, columns), within it."""
     ranks = [_centred_ranks(values) for values in columns.T]
     return np.column_stack(ranks).astype(np.float64)
+
+
+def _correlations(ranks: Real, truth: Real) -> Real:
+    """Pearson's r of centred ranks (rows, columns) with those of the truth (rows,), as `_correlation`."""
+    of_truth = _centred_ranks(truth).astype(np.float64)
+    scale = np.sqrt(np.einsum("rc,rc->c", ranks, ranks) * (of_truth @ of_truth))
+    return np.divide(of_truth @ ranks, scale, out=np.full_like(scale, np.nan), where=scale > 0)
+
+
+def _partial(xy: Real, xz: Real, yz: Real | float) -> Real:
+    """First-order partial correlations from the three plain ones; NaN where z orders as x or y does."""
+    left = np.asarray((1 - xz**2) * (1 - yz**2))
+    found = np.divide(xy - xz * yz, np.sqrt(left), out=np.full_like(left, np.nan), where=left > ROUNDING)
+    return np.clip(found, -1.0, 1.0)
 
 
 def _correlation(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from store.analysis import SCORES_FROM, SEEDS, N
-from store.cells import CELL, Query, Selection, as_table, cells_of, fewest, mean, meet
+from store.cells import CELL, Observations, Selection, as_table, fewest, mean
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
 
@@ -48,11 +48,10 @@ TOP = pa.schema(
 )
 
 
-def top(query: Query, selection: Selection, sizes: tuple[int, ...]) -> pa.Table:
+def top(observations: Observations, selection: Selection, sizes: tuple[int, ...]) -> pa.Table:
     """What is on top of every proxy's order; see Benchmark.top. Returns a table of schema TOP."""
-    truth, observed, _ = meet(query, selection)
     rows = []
-    for cell in cells_of(truth, observed):
+    for cell in observations.cells(selection):
         any_order = np.zeros(len(cell.accuracy))
         by_chance = {k: measures(any_order, cell.accuracy, k) for k in sizes if k <= len(any_order)}
         known = np.isfinite(cell.scores).sum(axis=0)

@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 
 import pyarrow as pa
 
-from store.cells import Selection
+from store.cells import Observations, Selection
 from store.connection import Connection
 from store.errors import StoreError, unknown
 from store.rank import Points
@@ -52,6 +52,7 @@ class Known:
         self.connection = connection
         self._ranked = ranked  # draws and seed of the view `rankings`; None where there is none
         self._query = connection.query
+        self._observations = Observations(connection.query)
         self._names: dict[str, list[str]] = {}
         self._points: Points = {}
 

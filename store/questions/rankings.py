@@ -69,7 +69,7 @@ class Rankings(Known):
             usual = Selection(selection.tasks, protocol, recipe, space)
             if selection == usual:
                 return self._ranked_before(task, protocol, recipe, space)
-        return ranking.rank(self._query, selection, checked_draws(draws), seed, given)
+        return ranking.rank(self._observations, selection, checked_draws(draws), seed, given)
 
     def compare(
         self,
@@ -101,7 +101,7 @@ class Rankings(Known):
         selection = self._selection(
             task, protocol, recipe, space, split, names, scores_from, params, band=band
         )
-        return ranking.compare(self._query, selection, of_a, of_b, checked_draws(draws), seed)
+        return ranking.compare(self._observations, selection, of_a, of_b, checked_draws(draws), seed)
 
     def overall(
         self,
@@ -127,7 +127,7 @@ class Rankings(Known):
         if given not in (None, "params"):
             raise unknown("given", str(given), ["params"])
         selection = self._selection(task, **others)
-        return means.overall(self._query, selection, checked_draws(draws), seed, given, self._points)
+        return means.overall(self._observations, selection, checked_draws(draws), seed, given, self._points)
 
     def rhos(self, task: Names = None, **others: Unpack[Others]) -> pa.Table:
         """How well each proxy orders the architectures, without what takes long: intervals and tau.
@@ -137,7 +137,7 @@ class Rankings(Known):
         The rows of `rank()`, without its columns tau_b, low, high and those of the interval given params.
         Raises StoreError for an unknown name.
         """
-        return ranking.rhos(self._query, self._selection(task, **others), self._points)
+        return ranking.rhos(self._observations, self._selection(task, **others), self._points)
 
     def by_seed(
         self, task: Names = None, draws: int = 1000, seed: int = 0, **others: Unpack[Others]
@@ -150,7 +150,7 @@ class Rankings(Known):
         One row a space, task, protocol, recipe, proxy and proxy seed. `describe("by_seed")` tells each
         column's meaning. Raises StoreError for an unknown name.
         """
-        return spread.by_seed(self._query, self._selection(task, **others), checked_draws(draws), seed)
+        return spread.by_seed(self._observations, self._selection(task, **others), checked_draws(draws), seed)
 
     def groups(
         self, task: str | None = None, draws: int = 1000, seed: int = 0, **others: Unpack[Others]
@@ -170,7 +170,7 @@ class Rankings(Known):
         """
         if draws < 2:
             raise StoreError(f"draws is {draws}. Give 2 or more; 1000 is usual.")
-        return grouping.groups(self._query, self._selection(task, **others), draws, seed)
+        return grouping.groups(self._observations, self._selection(task, **others), draws, seed)
 
     def top(
         self, task: str | None = None, k: int | Iterable[int] = (1, 5, 10, 50), **others: Unpack[Others]
@@ -189,7 +189,7 @@ class Rankings(Known):
         Raises StoreError for an unknown name.
         """
         wanted = tuple(dict.fromkeys(positive("k", one) for one in ([k] if isinstance(k, int) else k)))
-        return best.top(self._query, self._selection(task, **others), wanted)
+        return best.top(self._observations, self._selection(task, **others), wanted)
 
     def _ranked_before(
         self, task: Names, protocol: str | None, recipe: str | None, space: str | None

@@ -24,7 +24,7 @@ class Relations(Known):
         `store.analysis.BIAS` tells each column's meaning.
         Source: Casarin, Escalera and Lanz, CVPR 2025 (LIBRA). Raises StoreError for an unknown name.
         """
-        return analysis.bias(self._query, self._selection(task, **others))
+        return analysis.bias(self._observations, self._selection(task, **others))
 
     def bands(
         self,
@@ -46,7 +46,9 @@ class Relations(Known):
         StoreError for an unknown name.
         """
         selection = self._selection(task, **others)
-        return analysis.bands(self._query, selection, positive("bands", bands), checked_draws(draws), seed)
+        return analysis.bands(
+            self._observations, selection, positive("bands", bands), checked_draws(draws), seed
+        )
 
     def similarity(self, task: str | None = None, **others: Unpack[Others]) -> pa.Table:
         """Whether two proxies order the architectures alike, for every two: a matrix in long form.
@@ -59,7 +61,7 @@ class Relations(Known):
         null for one seed. `store.analysis.SIMILARITY` tells each column's meaning. Raises StoreError for an
         unknown name.
         """
-        return analysis.similarity(self._query, self._selection(task, **others))
+        return analysis.similarity(self._observations, self._selection(task, **others))
 
     def information_gain(
         self,
@@ -90,7 +92,9 @@ class Relations(Known):
             raise unknown("binning", binning, information.BINNINGS)
         if bins is not None and bins < 2:
             raise StoreError(f"bins is {bins}. Give 2 or more, or None for as many as the binning takes.")
-        return information.information_gain(self._query, self._selection(task, **others), binning, bins)
+        return information.information_gain(
+            self._observations, self._selection(task, **others), binning, bins
+        )
 
     def for_combiners(self, task: str | None = None, **others: Unpack[Others]) -> combining.Columns:
         """What `proxies.combiners.Table` is made of: `Table(**benchmark.for_combiners(task="digits"))`.
@@ -102,4 +106,4 @@ class Relations(Known):
         architectures with an accuracy, by arch_id. Raises StoreError for an unknown name, where several
         rankings are selected, or none.
         """
-        return combining.for_combiners(self._query, self._selection(task, **others))
+        return combining.for_combiners(self._observations, self._selection(task, **others))

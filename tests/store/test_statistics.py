@@ -114,3 +114,20 @@ def test_partial_is_nan_where_nothing_is_left():
     for nothing in (x, np.exp(x), -y, np.ones(20)):
         assert np.isnan(statistics.partial_spearman(x, y, nothing))
     assert np.isnan(statistics.partial_spearman(x[:3], y[:3], x[2::-1]))
+
+
+def test_columns_together_are_to_the_bit_what_each_is_alone():
+    draws = np.random.default_rng(5)
+    truth, given = draws.integers(0, 9, 40).astype(float), draws.normal(size=40)
+    columns = np.column_stack([draws.normal(size=40), draws.integers(0, 3, 40), given, truth, np.ones(40)])
+    columns = np.concatenate([columns, columns], axis=1)
+    columns[::7, 5:] = np.nan
+    columns[3:, 6] = np.nan
+    truth[11], given[12] = np.nan, np.nan
+    rho, partial = statistics.spearman_columns(columns, truth, given)
+    assert rho.tolist() == pytest.approx(
+        [statistics.spearman(x, truth) for x in columns.T], nan_ok=True, abs=0
+    )
+    alone = [statistics.partial_spearman(x, truth, given) for x in columns.T]
+    assert partial.tolist() == pytest.approx(alone, nan_ok=True, rel=0, abs=0)
+    assert np.isfinite(rho).sum() >= 6 and np.isfinite(partial).sum() >= 4
