@@ -179,6 +179,7 @@ def points(cells: list[Cell], selection: Selection) -> list[dict[str, Any]]:
     for number, cell in enumerate(cells):
         rhos, partials = statistics.spearman_columns(cell.scores, cell.accuracy, cell.params)
         known = np.isfinite(cell.scores)
+        counts, failed = known.sum(axis=0), (cell.there & ~known).sum(axis=0)
         for proxy in cell.names(selection):
             mine = cell.series(proxy)
             rho, partial = mean(rhos[mine]), mean(partials[mine])
@@ -186,9 +187,9 @@ def points(cells: list[Cell], selection: Selection) -> list[dict[str, Any]]:
             rows.append(
                 cell.about
                 | {"cell": number, "proxy": proxy, "control": proxy in CONTROLS, "seeds": len(mine)}
-                | {"rho": _or_none(rho), "n": fewest(known[:, mine].sum(axis=0))}
+                | {"rho": _or_none(rho), "n": fewest(counts[mine])}
                 | {"rho_given_params": None if proxy == "params" or np.isnan(rho) else _or_none(partial)}
-                | {"failed": int((cell.there & ~known)[:, mine].sum())}
+                | {"failed": int(failed[mine].sum())}
                 | {"seconds": _or_none(median(prices[~np.isnan(prices)]))}
                 | {"unscored": int((~cell.there[:, mine].any(axis=1)).sum())}
             )

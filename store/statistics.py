@@ -67,15 +67,18 @@ def spearman_columns(columns: Real, truth: Real, given: Real) -> tuple[Real, Rea
     known = np.isfinite(truth)
     for some in _alike(np.isfinite(columns)):
         rows = known & np.isfinite(columns[:, some[0]])
-        if rows.sum() >= FEWEST:
-            rho[some] = _correlations(_ranked_columns(columns[rows][:, some]), truth[rows])
-        rows &= np.isfinite(given)
-        if rows.sum() <= FEWEST:
+        if rows.sum() < FEWEST:
             continue
         ranks = _ranked_columns(columns[rows][:, some])
-        xy, xz = _correlations(ranks, truth[rows]), _correlations(ranks, given[rows])
-        yz = _correlation(_centred_ranks(truth[rows]), _centred_ranks(given[rows]))
-        partial[some] = _partial(xy, xz, yz)
+        rho[some] = xy = _correlations(ranks, truth[rows])
+        sized = rows & np.isfinite(given)
+        if sized.sum() <= FEWEST:
+            continue
+        if sized.sum() < rows.sum():
+            ranks = _ranked_columns(columns[sized][:, some])
+            xy = _correlations(ranks, truth[sized])
+        yz = _correlation(_centred_ranks(truth[sized]), _centred_ranks(given[sized]))
+        partial[some] = _partial(xy, _correlations(ranks, given[sized]), yz)
     return rho, partial
 
 
@@ -432,8 +435,15 @@ def _centred_ranks(values: Real) -> NDArray[np.int64]:
 
 def _ranked_columns(columns: Real) -> Real:
     """Centred ranks of every column (rows, columns), within it."""
-    ranks = [_centred_ranks(values) for values in columns.T]
-    return np.column_stack(ranks).astype(np.float64)
+    series = np.ascontiguousarray(columns.T)
+    order = np.argsort(series, axis=1)
+    ranks = np.empty(series.shape)
+    # Without ties the rank of a value is its place.
+    np.put_along_axis(ranks, order, 2.0 * np.arange(len(columns)) - (len(columns) - 1), axis=1)
+    tied = (np.diff(np.take_along_axis(series, order, axis=1), axis=1) == 0).any(axis=1)
+    for place in np.flatnonzero(tied):
+        ranks[place] = _centred_ranks(series[place])
+    return ranks.T
 
 
 def _correlations(ranks: Real, truth: Real) -> Real:
