@@ -191,24 +191,13 @@ def _ask(
 @st.cache_data(show_spinner=False, max_entries=30)
 def _points(root: Path, stamp: Stamp, filters: Filters, proxy: str) -> pd.DataFrame:
     benchmark = _open(root, stamp)
-    accuracy = benchmark.accuracy(**filters.accuracies)
-    wanted = None if filters.shared else proxy
-    scores = benchmark.scores(task=filters.scores_from or filters.task, proxy=wanted, space=filters.space)
-    architectures = benchmark.architectures(filters.space).to_pandas()
-    found = (
-        scores.select(["arch_id", "proxy", "seed", "value"])
-        .to_pandas()
-        .rename(columns={"value": "score"})
-        .merge(accuracy.select(["arch_id", "accuracy"]).to_pandas(), on="arch_id")
-        .merge(architectures[["arch_id", "params", "genome"]], on="arch_id")
-        .dropna(subset="accuracy")
-    )
-    least, most = filters.params
-    found = found[found["params"].between(least or 0, most or float("inf"))]
-    if filters.shared:
-        found = _scored_by_all(found, filters.shared)
-    found = found[found["proxy"] == proxy].drop(columns="proxy").dropna(subset="score").reset_index(drop=True)
-    genomes = [json.loads(genome) for genome in found.pop("genome")]
+    columns = ["arch_id", "seed", "score", "accuracy", "params"]
+    scores = benchmark.scatter(proxy, **filters.meeting | {"seeds": None}).select(columns)
+    genome = benchmark.architectures(filters.space).select(["arch_id", "genome"])
+    found = scores.to_pandas().merge(genome.to_pandas(), on="arch_id")
+    of_row, texts = pd.factorize(found.pop("genome"))
+    genes_of = [json.loads(text) for text in texts]  # once an architecture, not once a seed
+    genomes = [genes_of[row] for row in of_row]
     for gene in ("embed_dim", "depth"):
         # A genome is any JSON: other spaces have other genes, or a text instead of genes.
         if genomes and all(isinstance(genome, dict) and gene in genome for genome in genomes):
@@ -224,10 +213,3 @@ def _listed(root: Path, stamp: Stamp, space: str, **others: str | None) -> pd.Da
     accuracy = benchmark.accuracy(space=space, **others).select(["arch_id", "accuracy"]).to_pandas()
     told = pd.DataFrame([genes(json.loads(genome)) for genome in found["genome"]], index=found.index)
     return pd.concat([found, told], axis=1).merge(accuracy, on="arch_id", how="left")
-
-
-def _scored_by_all(scores: pd.DataFrame, proxies: tuple[str, ...]) -> pd.DataFrame:
-    """The scores of the architectures that count in `Benchmark.rank(shared=True)` of these proxies."""
-    scores = scores[scores["proxy"].isin(proxies)]
-    series = len(scores[["proxy", "seed"]].drop_duplicates())
-    return scores[scores.groupby("arch_id")["score"].transform("count") == series]

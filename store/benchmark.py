@@ -14,6 +14,7 @@ from store import neighbours as nearest
 from store import noise as repeats
 from store import overall as means
 from store import rank as ranking
+from store import scatter as plotted
 from store import searches as progress
 from store import seeds as spread
 from store import top as best
@@ -37,6 +38,7 @@ ANSWERS = {
     "overall": means.OVERALL,
     "rhos": ranking.RHOS,
     "by_seed": spread.SEEDS,
+    "scatter": plotted.SCATTER,
     "groups": grouping.GROUPS,
     "top": best.TOP,
     "bias": analysis.BIAS,

@@ -8,6 +8,7 @@ import pyarrow as pa
 from store import groups as grouping
 from store import overall as means
 from store import rank as ranking
+from store import scatter as plotted
 from store import seeds as spread
 from store import top as best
 from store.cells import Selection
@@ -151,6 +152,20 @@ class Rankings(Known):
         column's meaning. Raises StoreError for an unknown name.
         """
         return spread.by_seed(self._observations, self._selection(task, **others), checked_draws(draws), seed)
+
+    def scatter(self, proxy: str, task: Names = None, **others: Unpack[Others]) -> pa.Table:
+        """The scores of a proxy beside the accuracies: what its rho is of.
+
+        proxy:        its scores are given; with shared=True it is one of `proxies`, if those are
+        task, others: as in `rank()`
+
+        One row an architecture and proxy seed that has both, by space, task, protocol, recipe, seed and
+        arch_id. `describe("scatter")` tells each column's meaning. Raises StoreError for an unknown name.
+        """
+        self._checked("proxy", proxy)
+        if not others.get("shared"):
+            others["proxies"] = (proxy,)
+        return plotted.scatter(self._observations, self._selection(task, **others), proxy)
 
     def groups(
         self, task: str | None = None, draws: int = 1000, seed: int = 0, **others: Unpack[Others]

@@ -318,3 +318,18 @@ def test_compare_uses_the_architectures_both_scored(planted):
     assert set(planted.compare("zico", "grasp", draws=10)["n"].to_pylist()) == {57}
     row = planted.compare("depth", "width", task="digits", protocol="scratch", draws=0).to_pylist()[0]
     assert row["low"] is None and row["separable"] is None and row["n"] == 60
+
+
+def test_rho_is_that_of_the_scattered_points(planted):
+    for proxy in ("zico", "grasp", "params"):
+        ranked = planted.rank("digits", "scratch", proxies=[proxy], draws=0).to_pylist()[0]
+        found = planted.scatter(proxy, "digits", protocol="scratch").to_pandas()
+        of_seeds = [stats.spearmanr(one.score, one.accuracy)[0] for _, one in found.groupby("seed")]
+        assert (len(of_seeds), np.mean(of_seeds)) == (ranked["seeds"], pytest.approx(ranked["rho"]))
+        assert found.groupby("seed").size().min() == ranked["n"]
+    # grasp failed on some: where all are judged alike, those are missing from the others too.
+    alike = planted.scatter("zico", "digits", protocol="scratch", shared=True, proxies=["zico", "grasp"])
+    assert set(alike["arch_id"].to_pylist()) == set(
+        planted.scatter("grasp", "digits", protocol="scratch", shared=True)["arch_id"].to_pylist()
+    )
+    assert 0 < alike.num_rows < planted.scatter("zico", "digits", protocol="scratch").num_rows
