@@ -116,7 +116,7 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
         return cls(root, find_parts(root), release, find=lambda: find_parts(root))
 
     def close(self) -> None:
-        """Free DuckDB's memory. Questions asked afterwards fail."""
+        """Free DuckDB's memory. Questions about what was not read before fail afterwards."""
         self.connection.close()
 
     def __enter__(self) -> Self:

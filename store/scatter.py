@@ -14,7 +14,7 @@ SCATTER = pa.schema(
         column("seed", WHOLE, "seed", "seed of initial weights, mini-batches and draws"),
         column("score", REAL, "of the proxy", "its value; higher is better"),
         column("accuracy", REAL, "fraction", "accuracy that the ranking is by"),
-        column("params", REAL, "count", "parameters", nullable=True),
+        column("params", WHOLE, "count", "parameters", nullable=True),
         SCORES_FROM,
     ]
 )
@@ -32,7 +32,7 @@ def scatter(observations: Observations, selection: Selection, proxy: str) -> pa.
                 "seed": np.full(len(rows), cell.seeds[place]),
                 "score": cell.scores[rows, place],
                 "accuracy": cell.accuracy[rows],
-                "params": pa.array(cell.params[rows], from_pandas=True),
+                "params": pa.array(cell.params[rows], from_pandas=True).cast(pa.int64()),
             }
             found.append(pa.table({name: columns[name] for name in SCATTER.names}, schema=SCATTER))
     return pa.concat_tables(found) if found else SCATTER.empty_table()

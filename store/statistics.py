@@ -16,6 +16,7 @@ Real = NDArray[np.float64]
 
 FEWEST = 3  # rows below which a rank correlation says nothing
 ROUNDING = 1e-12  # differences of rho below it are not there
+EXACT = 2**18  # rows below which sums of products of ranks are exact as reals
 BLOCK = 2**19  # weights held at once while resampling
 RUN = 16  # rows that are added up one after another; so few that whole numbers of 32 bits hold the sums
 
@@ -448,8 +449,10 @@ def _ranked_columns(columns: Real) -> Real:
 
 def _correlations(ranks: Real, truth: Real) -> Real:
     """Pearson's r of centred ranks (rows, columns) with those of the truth (rows,), as `_correlation`."""
-    of_truth = _centred_ranks(truth).astype(np.float64)
-    scale = np.sqrt(np.einsum("rc,rc->c", ranks, ranks) * (of_truth @ of_truth))
+    # As reals, which a library multiplies, while their sums are exact; then as slower whole numbers.
+    kind = np.float64 if len(truth) < EXACT else np.int64
+    of_truth, ranks = _centred_ranks(truth).astype(kind), ranks.astype(kind, copy=False)
+    scale = np.sqrt(np.einsum("rc,rc->c", ranks, ranks).astype(np.float64) * float(of_truth @ of_truth))
     return np.divide(of_truth @ ranks, scale, out=np.full_like(scale, np.nan), where=scale > 0)
 
 

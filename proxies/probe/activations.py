@@ -80,7 +80,8 @@ class Patterns(Collector):
             if place == len(self.found):
                 packed = values.new_zeros(-(-self.samples // 8), values.shape[1], dtype=torch.uint8)
                 self.found.append(ActivationPatterns(name, layers, self.samples, packed))
-            self.nan.append((name, values.amin().isnan()))  # NaN is less than all
+            if values.numel():
+                self.nan.append((name, values.amin().isnan()))  # NaN is less than all
             pack(values > 0, self.found[place].packed, part.start)
 
         return keep

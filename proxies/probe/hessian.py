@@ -137,5 +137,5 @@ class _Call:
 
 
 def _inner(first: Tensor, second: Tensor) -> Tensor:
-    # Row by row without their product in between, which is as large as an activation.
+    # Rows, a token or a line of pixels, in the tensors' own dtype; what is long, the sum of them, in float64.
     return torch.linalg.vecdot(first, second).sum(dtype=torch.float64)

@@ -85,7 +85,8 @@ def keeping(network: nn.Module, most: float = float("inf")) -> Iterator[Kept]:
         return tensor.detach(), tensor._version  # an operation that holds its own result is never freed
 
     def keep_input(module: nn.Module, inputs: Any) -> None:
-        kept.add(inputs[0])
+        if inputs:
+            kept.add(inputs[0])
 
     with ExitStack() as hooks:
         for module in weighted_layers(network).values():

@@ -77,9 +77,10 @@ class SampleGradients(Collector):
             if not tokens or out < width or set(given) != {size}:
                 self._sum("sum", calls).add_(summed_gradient(calls))
                 wanted.remove("sum")
-        if wanted and set(given) - {size}:
+        other = next((rows for rows in given if rows != size), None)
+        if wanted and other is not None:
             self.undivided = (
-                f"Layer '{calls.name}' was given {max(given)} rows for {size} images; "
+                f"Layer '{calls.name}' was given {other} rows for {size} images; "
                 "its first axis must be the batch."
             )
         elif wanted:
@@ -141,7 +142,9 @@ def moments_of(gradients: Sequence[Tensor], magnitudes: bool) -> Iterator[Moment
         some = torch.stack([one[start : start + step] for one in gradients])
         if len(some) == 2:  # the same numbers with half the work
             first, second = (some.abs_() if magnitudes else some).double()
-            yield Moments((first + second).div_(2), first.sub_(second).div_(2).square_())
+            variance = (first - second).div_(2).square_()
+            variance.masked_fill_(variance.isinf(), torch.nan)  # as the mean of squares about a mean has it
+            yield Moments(first.add_(second).div_(2), variance)
             continue
         moments = _no_moments(some[0])
         _update(moments, slice(None), some, magnitudes, seen=0)

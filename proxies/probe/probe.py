@@ -36,7 +36,9 @@ class Probe:
                 backward passes; each has the value it would have alone.
     interval:   tenths of the depth, first and last, whose layers' loss gradients will be asked for.
     memory_gib: walk over so many images at a time that what a forward pass keeps for the backward passes
-                stays below this, where images do not depend on one another; see `images_at_once`.
+                stays below this, where images do not depend on one another; see `images_at_once`. Into how
+                many parts a batch is cut then depends on what is asked for together, and a score's rounding
+                on that.
 
     Raises ProxyError when a batch is malformed, or not of the network's dtype and device.
     """
@@ -296,6 +298,7 @@ class Probe:
         walk.prices |= stopped or {}
         walked = attempt(walk.run, self.device)
         if walk.most is not None and walk.kept is None:
+            self.kept = None  # of a walk that kept less
             self._walk(names, walk.prices)
             return
         self.kept = walk.kept or self.kept

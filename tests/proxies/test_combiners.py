@@ -340,7 +340,8 @@ class TestInformation:
     def test_store_has_the_same_gain_under_the_same_name(self, planted, binning):
         y, first = planted.truth, planted.scores["snip"]
         second = np.round(planted.scores["nwot"], 1)  # with ties
-        cell = Cell({}, y, planted.sizes, np.column_stack([first, second]), np.empty(0), np.empty(0))
+        scores, none = np.column_stack([first, second]), np.empty(0)
+        cell = Cell({}, y, planted.sizes, scores, none, none, none, np.isfinite(scores), scores)
         bits, _, _ = gains(cell, binning, None)
         ours = information_gain(y, first, second, binning)
         assert ours == pytest.approx(bits[0, 1, 1] - bits[0, 1, 2], abs=1e-12)

@@ -15,7 +15,7 @@ from proxies.gradient_based.l_swag_lambda import lambda_statistic
 from proxies.probe import depth_percentile, loss, per_sample
 from proxies.probe.activations import ActivationPatterns, agreement, distinct, pack
 from proxies.probe.layers import weighted_layers
-from proxies.probe.per_sample import Moments, SampleGradients, layers_within
+from proxies.probe.per_sample import Moments, SampleGradients, layers_within, moments_of
 from proxies.probe.walk import Walk
 from tests.proxies.networks import NETWORKS, TinyViT, batches, convolutional, draw, rectifier
 
@@ -420,3 +420,12 @@ def test_architectures_of_other_weights_get_other_scores():
     same = {name for name in names if first[name].value == second[name].value}
     # Counts may be the same.
     assert {name for name in same if first[name].value != int(first[name].value)} == set()
+
+
+def test_moments_of_two_batches_are_those_of_any_number():
+    two = [torch.tensor([[1.0, -3.0, math.inf]]), torch.tensor([[2.0, 1.0, 1.0]])]
+    (found,) = moments_of(two, magnitudes=True)
+    (twice,) = moments_of(two * 2, magnitudes=True)
+    assert found.mean[0, :2].tolist() == twice.mean[0, :2].tolist() == [1.5, 2.0]
+    assert found.variance[0, :2].tolist() == twice.variance[0, :2].tolist() == [0.25, 1.0]
+    assert found.variance[0, 2].isnan() and twice.variance[0, 2].isnan()  # a score of it fails
