@@ -153,7 +153,7 @@ def _rankings(table: pa.Table) -> list[_Accuracies]:
     """Rows of ACCURACIES, those of each ranking together."""
     names = [field.name for field in CELL]
     values = {name: reals(table, name) for name in ("accuracy", "params")}
-    arch_ids = _texts(table, "arch_id")
+    arch_ids = np.array(table["arch_id"].to_pylist(), dtype=object)
     keys = list(zip(*(table[name].to_pylist() for name in names), strict=True))
     found, start = [], 0
     for key, group in groupby(keys):
@@ -193,10 +193,6 @@ def _numbered(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
     return texts[order], place[coded.indices.to_numpy()]
 
 
-def _texts(table: pa.Table, name: str) -> np.ndarray:
-    return np.array(table[name].to_pylist(), dtype=object)
-
-
 def _is_meant(about: dict[str, str | None], selection: Selection) -> bool:
     if selection.tasks is not None and about["task"] not in selection.tasks:
         return False
@@ -206,17 +202,7 @@ def _is_meant(about: dict[str, str | None], selection: Selection) -> bool:
 
 def _cut(accuracies: _Accuracies, scores: _Scores, selection: Selection) -> Cell:
     """The scores that meet these accuracies, of the architectures, proxies and seeds selected."""
-    rows = np.ones(len(accuracies.arch_ids), dtype=bool)
-    least, most = selection.params
-    if least is not None:
-        rows &= accuracies.params >= least
-    if most is not None:
-        rows &= accuracies.params <= most
-    series = np.ones(len(scores.proxies), dtype=bool)
-    if selection.proxies is not None:
-        series &= np.isin(scores.proxies, selection.proxies)
-    if selection.seeds is not None:
-        series &= np.isin(scores.seeds, selection.seeds)
+    rows, series = _in_band(accuracies.params, selection), _asked_for(scores, selection)
     arch_ids = accuracies.arch_ids[rows]
     place = np.searchsorted(scores.arch_ids, arch_ids)
     known = place < len(scores.arch_ids)
@@ -241,6 +227,27 @@ def _cut(accuracies: _Accuracies, scores: _Scores, selection: Selection) -> Cell
         there[:, some],
         _taken(scores.seconds, place, known, series, np.nan),
     )
+
+
+def _in_band(params: Real, selection: Selection) -> NDArray[np.bool_]:
+    """Which architectures have as many params as selected; where they are not known, only without a bound."""
+    rows = np.ones(len(params), dtype=bool)
+    least, most = selection.params
+    if least is not None:
+        rows &= params >= least
+    if most is not None:
+        rows &= params <= most
+    return rows
+
+
+def _asked_for(scores: _Scores, selection: Selection) -> NDArray[np.bool_]:
+    """Which series are of the proxies and seeds selected."""
+    series = np.ones(len(scores.proxies), dtype=bool)
+    if selection.proxies is not None:
+        series &= np.isin(scores.proxies, selection.proxies)
+    if selection.seeds is not None:
+        series &= np.isin(scores.seeds, selection.seeds)
+    return series
 
 
 def _taken(

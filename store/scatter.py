@@ -6,12 +6,13 @@ import pyarrow as pa
 from store.analysis import SCORES_FROM
 from store.cells import CELL, Observations, Selection
 from store.schema import REAL, TEXT, WHOLE, column
+from store.seeds import SEEDS
 
 SCATTER = pa.schema(
     [
         *CELL,
         column("arch_id", TEXT, "id", "architecture"),
-        column("seed", WHOLE, "seed", "seed of initial weights, mini-batches and draws"),
+        SEEDS.field("seed"),
         column("score", REAL, "of the proxy", "its value; higher is better"),
         column("accuracy", REAL, "fraction", "accuracy that the ranking is by"),
         column("params", WHOLE, "count", "parameters", nullable=True),

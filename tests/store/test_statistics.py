@@ -116,7 +116,9 @@ def test_partial_is_nan_where_nothing_is_left():
     assert np.isnan(statistics.partial_spearman(x[:3], y[:3], x[2::-1]))
 
 
-def test_columns_together_are_to_the_bit_what_each_is_alone():
+@pytest.mark.parametrize("exact", [statistics.EXACT, 0], ids=["as reals", "as whole numbers"])
+def test_columns_together_are_to_the_bit_what_each_is_alone(monkeypatch, exact):
+    monkeypatch.setattr(statistics, "EXACT", exact)
     draws = np.random.default_rng(5)
     truth, given = draws.integers(0, 9, 40).astype(float), draws.normal(size=40)
     columns = np.column_stack([draws.normal(size=40), draws.integers(0, 3, 40), given, truth, np.ones(40)])
