@@ -6,6 +6,7 @@ Configuration is Hydra's, in `conf/`. Flags (`--help`, `--cfg job`, `--info defa
 from __future__ import annotations
 
 import difflib
+import importlib
 import itertools
 import os
 import re
@@ -26,40 +27,26 @@ from builder import launch
 from builder.device import open_device
 from builder.errors import BuilderError
 from builder.interruption import Terminated, terminable
-from builder.jobs import (
-    READERS,
-    accuracy,
-    analyse,
-    compact,
-    layers,
-    noise,
-    rank,
-    release,
-    retry,
-    sample,
-    score,
-    search,
-    status,
-)
+from builder.jobs import READERS
 from builder.provenance import Run
 from builder.settings import Settings, register
 from store import StoreError
 from store.location import is_refusal
 
-JOBS = {
-    "sample": sample.run,
-    "accuracy": accuracy.run,
-    "score": score.run,
-    "rank": rank.run,
-    "noise": noise.run,
-    "analyse": analyse.run,
-    "layers": layers.run,
-    "search": search.run,
-    "release": release.run,
-    "status": status.run,
-    "retry": retry.run,
-    "compact": compact.run,
-}
+JOBS = (
+    "sample",
+    "accuracy",
+    "score",
+    "rank",
+    "noise",
+    "analyse",
+    "layers",
+    "search",
+    "release",
+    "status",
+    "retry",
+    "compact",
+)
 _USER_MISTAKES = (
     BuilderError,
     StoreError,
@@ -152,10 +139,15 @@ def build(config: DictConfig) -> None:
             what = " and ".join(going_on)
             print(f"{job}: not now, {what} goes on. Give the same command again when it is done.")
         elif job in (*READERS, "compact", "retry") or settings.dry_run:
-            JOBS[job](settings, run)
+            _do(job, settings, run)
         else:
             with run, run.heard():
-                JOBS[job](settings, run)
+                _do(job, settings, run)
+
+
+def _do(job: str, settings: Settings, run: Run) -> None:
+    # What one job imports, all others would wait for.
+    importlib.import_module(f"builder.jobs.{job}").run(settings, run)
 
 
 def checked(config: DictConfig) -> Settings:

@@ -27,6 +27,7 @@ T = TypeVar("T")
 BLOCK_SECONDS = 600
 UNMEASURED = 16
 _LARGEST = 1024
+_FIRST = "Run job=sample {where} first, or import published accuracies."
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,17 @@ class Wanted:
 Work: TypeAlias = Callable[[Block, Callable[[], object]], Counter[str]]
 
 
+def opened(root: Path, *tables: str) -> Benchmark:
+    """Open these tables and the runs alone: the many parts of the others would be read for nothing.
+
+    Raises BuilderError where there are no architectures at all.
+    """
+    if not (root / "architectures").is_dir():
+        raise BuilderError(f"No architectures in {root}. {_FIRST.format(where=f'root={root}')}")
+    parts = partial(find_parts, root, (*tables, "runs"))
+    return Benchmark(root, parts(), find=parts)
+
+
 def architectures(root: Path, space: str, first: int | None = None) -> list[Architecture]:
     """Return a space's architectures in the order of their sample, then of their ids.
 
@@ -107,19 +119,19 @@ def architectures(root: Path, space: str, first: int | None = None) -> list[Arch
 
     Raises BuilderError when the table has none.
     """
-    hint = f"Run job=sample space={space} root={root} first, or import published accuracies."
-    if not (root / "architectures").is_dir():
-        raise BuilderError(f"No architectures in {root}. {hint}")
-    # Without the other tables, whose many parts would be opened for nothing.
-    parts = partial(find_parts, root, ("architectures", "runs"))
-    with Benchmark(root, parts(), find=parts) as benchmark:
-        if space not in benchmark.spaces():
-            raise BuilderError(f"No architectures of {space} in {root}. {hint}")
-        table = benchmark.architectures(space).sort_by(
-            [("sample_seed", "ascending"), ("sample_index", "ascending"), ("arch_id", "ascending")]
-        )
-    found = [Architecture(space, genome) for genome in table["genome"].to_pylist()]
-    return found[:first]
+    with opened(root, "architectures") as benchmark:
+        return architectures_of(benchmark, space, first)
+
+
+def architectures_of(benchmark: Benchmark, space: str, first: int | None = None) -> list[Architecture]:
+    """Return the same of a benchmark that is open; arguments and errors as of `architectures`."""
+    if space not in benchmark.spaces():
+        first_job = _FIRST.format(where=f"space={space} root={benchmark.path}")
+        raise BuilderError(f"No architectures of {space} in {benchmark.path}. {first_job}")
+    table = benchmark.architectures(space).sort_by(
+        [("sample_seed", "ascending"), ("sample_index", "ascending"), ("arch_id", "ascending")]
+    )
+    return [Architecture(space, genome) for genome in table["genome"].to_pylist()[:first]]
 
 
 def architecture_row(space: Space, architecture: Architecture, run: Run) -> dict[str, Any]:
@@ -166,7 +178,7 @@ def missing(
 
 
 def lacking(
-    root: Path,
+    benchmark: Benchmark,
     table: str,
     chosen: Iterable[Architecture],
     task: str,
@@ -177,25 +189,23 @@ def lacking(
 ) -> dict[int, dict[str, tuple[str, ...]]]:
     """Return the values that architectures lack in a table: by seed and arch_id, of those that lack any.
 
+    benchmark:    with the table, as `opened`.
     column:       the column that is to have each of `values` for each architecture and seed.
     retry_failed: a failed row counts as missing; else it counts as there.
     """
     ids = [architecture.arch_id for architecture in chosen]
-    if not (root / table).is_dir():
-        return {seed: dict.fromkeys(ids, tuple(values)) for seed in seeds}
     rows = f"{table} WHERE status = 'ok'" if retry_failed else f"parts.{table} WHERE true"
-    with Benchmark.open(root) as benchmark:
-        found = benchmark.sql(
-            f"""WITH asked AS (
-                SELECT * FROM (SELECT unnest({literals(seeds)}) AS seed)
-                CROSS JOIN (SELECT unnest({literals(ids)}) AS arch_id)
-                CROSS JOIN (
-                    SELECT unnest({literals(values)}) AS {column}, unnest(range({len(values)})) AS place))
-            SELECT seed, arch_id, list({column} ORDER BY place) AS lacking
-            FROM asked ANTI JOIN (SELECT seed, arch_id, {column} FROM {rows} AND task = {literal(task)})
-                USING (seed, arch_id, {column})
-            GROUP BY seed, arch_id"""
-        )
+    found = benchmark.sql(
+        f"""WITH asked AS (
+            SELECT * FROM (SELECT unnest({literals(seeds)}) AS seed)
+            CROSS JOIN (SELECT unnest({literals(ids)}) AS arch_id)
+            CROSS JOIN (
+                SELECT unnest({literals(values)}) AS {column}, unnest(range({len(values)})) AS place))
+        SELECT seed, arch_id, list({column} ORDER BY place) AS lacking
+        FROM asked ANTI JOIN (SELECT seed, arch_id, {column} FROM {rows} AND task = {literal(task)})
+            USING (seed, arch_id, {column})
+        GROUP BY seed, arch_id"""
+    )
     by_seed: dict[int, dict[str, tuple[str, ...]]] = {seed: {} for seed in seeds}
     for row in found.to_pylist():
         by_seed[row["seed"]][row["arch_id"]] = tuple(row["lacking"])

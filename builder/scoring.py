@@ -88,19 +88,20 @@ def score_rows(
     ]
 
 
-def refuse_to_mix(settings: Settings, run: Run, seeds: Iterable[int], table: str = "scores") -> None:
+def refuse_to_mix(
+    settings: Settings, benchmark: Benchmark, seeds: Iterable[int], table: str = "scores"
+) -> None:
     """Raise BuilderError when rows of this space, task and these seeds were computed under other settings.
 
-    table: scores or layers.
+    benchmark: with the table and the architectures. table: scores or layers.
     """
-    with Benchmark.open(run.root) as benchmark:
-        before = benchmark.sql(
-            f"""SELECT DISTINCT seed, config FROM runs JOIN (
-                SELECT DISTINCT seed, written.run_id
-                FROM parts.{table} AS written JOIN architectures USING (arch_id)
-                WHERE space = {quoted(settings.space.name)} AND task = {quoted(settings.task.name)}
-                  AND list_contains({literals(seeds)}, seed)) USING (run_id) ORDER BY seed, config"""
-        ).to_pylist()
+    before = benchmark.sql(
+        f"""SELECT DISTINCT seed, config FROM runs JOIN (
+            SELECT DISTINCT seed, written.run_id
+            FROM parts.{table} AS written JOIN architectures USING (arch_id)
+            WHERE space = {quoted(settings.space.name)} AND task = {quoted(settings.task.name)}
+              AND list_contains({literals(seeds)}, seed)) USING (run_id) ORDER BY seed, config"""
+    ).to_pylist()
     ours = deciding(settings.task) | {"batch_size": settings.score.batch_size}
     for row in before:
         config = json.loads(row["config"])
@@ -109,6 +110,6 @@ def refuse_to_mix(settings: Settings, run: Run, seeds: Iterable[int], table: str
             if theirs.get(name, value) != value:
                 raise BuilderError(
                     f"{table.capitalize()} of {settings.space.name} on {settings.task.name} with seed "
-                    f"{row['seed']} in {run.root} were computed with {name} {theirs[name]}, not {value}. "
-                    "Use another root or seed."
+                    f"{row['seed']} in {benchmark.path} were computed with {name} {theirs[name]}, "
+                    f"not {value}. Use another root or seed."
                 )

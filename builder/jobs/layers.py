@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 from torch import Tensor
-from tqdm import tqdm
 
 from builder import plan
+from builder.by_seed import by_seed
 from builder.errors import BuilderError
 from builder.plan import Block, Wanted, Work
 from builder.provenance import Run
@@ -35,36 +35,28 @@ def run(settings: Settings, run: Run) -> None:
     architecture that fails is a null with its reason in the row of each of its layers.
     """
     wanted, name = settings.layers, settings.task.name
-    chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
-    todo, work = blocks(settings, run), worker(settings, run)
-    for seed in wanted.seeds:
-        mine = [block for block in todo if block.seed == seed]
-        found: Counter[str] = Counter()
-        with tqdm(
-            total=sum(map(len, mine)),
-            desc=f"layers {name} seed {seed}",
-            unit="arch",
-            delay=2,  # a mistake in the images is told first, in a line of its own
-            disable=not mine,
-        ) as bar:
-            for block in mine:
-                found += work(block, bar.update)
-        summary = ", ".join(f"{count} {status}" for status, count in sorted(found.items())) or "nothing to do"
+    (chosen, todo), work = _planned(settings, run), worker(settings, run)
+    for seed, summary in by_seed(f"layers {name}", wanted.seeds, todo, work):
         print(f"layers: {len(chosen)} architectures on {name}, seed {seed}: {summary}")
     _report(settings, run)
 
 
 def blocks(settings: Settings, run: Run) -> list[Block]:
     """Return what the table lacks, in blocks."""
-    wanted = settings.layers
-    chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
-    found = []
-    refuse_to_mix(settings, run, wanted.seeds, "layers")
-    for seed in wanted.seeds:
-        lacking: dict[str, tuple[str, ...]] = {a.arch_id: () for a in _missing(settings, run, seed, chosen)}
-        for group, _ in plan.cut(chosen, lacking, wanted.block):
-            found.append(Block("layers", seed, _part(settings, seed, group), group))
-    return found
+    return _planned(settings, run)[1]
+
+
+def _planned(settings: Settings, run: Run) -> tuple[list[Architecture], list[Block]]:
+    """Return the job's architectures, and which of them the table lacks, in blocks."""
+    wanted, found = settings.layers, []
+    with plan.opened(run.root, "architectures", "layers") as benchmark:
+        chosen = plan.architectures_of(benchmark, settings.space.name, wanted.architectures)
+        refuse_to_mix(settings, benchmark, wanted.seeds, "layers")
+        for seed in wanted.seeds:
+            lacking = _lacking(settings, benchmark, seed, chosen)
+            for group, _ in plan.cut(chosen, lacking, wanted.block):
+                found.append(Block("layers", seed, _part(settings, seed, group), group))
+    return chosen, found
 
 
 def wanted(settings: Settings, run: Run) -> Wanted:
@@ -180,18 +172,19 @@ def _rows(
     return rows
 
 
-def _missing(settings: Settings, run: Run, seed: int, chosen: list[Architecture]) -> list[Architecture]:
-    """Return the architectures without rows; with `retry_failed` also those with a failed one."""
-    done = "true"
-    if settings.retry_failed:
-        done = "bool_and(status = 'ok')"
-    with Benchmark.open(run.root) as benchmark:
-        there = benchmark.sql(
-            f"""SELECT arch_id FROM layers WHERE task = {plan.quoted(settings.task.name)} AND seed = {seed}
-            GROUP BY arch_id HAVING {done}"""
-        )["arch_id"].to_pylist()
-    known = set(there)
-    return [architecture for architecture in chosen if architecture.arch_id not in known]
+def _lacking(
+    settings: Settings, benchmark: Benchmark, seed: int, chosen: list[Architecture]
+) -> dict[str, tuple[str, ...]]:
+    """Return the architectures without rows, as `plan.cut` takes; with `retry_failed` those that failed, too.
+
+    Not `plan.lacking`: how many layers an architecture has is known once they were measured.
+    """
+    done = "bool_and(status = 'ok')" if settings.retry_failed else "true"
+    there = benchmark.sql(
+        f"""SELECT arch_id FROM layers WHERE task = {plan.quoted(settings.task.name)} AND seed = {seed}
+        GROUP BY arch_id HAVING {done}"""
+    )["arch_id"].to_pylist()
+    return dict.fromkeys({architecture.arch_id for architecture in chosen}.difference(there), ())
 
 
 def _report(settings: Settings, run: Run) -> None:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from tqdm import tqdm
-
 import proxies
 from builder import plan
+from builder.by_seed import by_seed
 from builder.costs import Costs
 from builder.plan import Block, Wanted, Work
 from builder.provenance import Run
@@ -30,47 +29,40 @@ def run(settings: Settings, run: Run) -> None:
     if settings.score.importer is not None:
         published.run(settings, run)
         return
-    names, wanted, name = proxies.resolve(settings.proxies.names), settings.score, settings.task.name
-    chosen = plan.architectures(run.root, settings.space.name, wanted.architectures)
-    todo, work = blocks(settings, run), worker(settings, run)
-    for seed in wanted.seeds:
-        mine = [block for block in todo if block.seed == seed]
-        found: Counter[str] = Counter()
-        with tqdm(
-            total=sum(map(len, mine)),
-            desc=f"score {name} seed {seed}",
-            unit="arch",
-            delay=2,  # a mistake in the images is told first, in a line of its own
-            disable=not mine,
-        ) as bar:
-            for block in mine:
-                found += work(block, bar.update)
-        summary = ", ".join(f"{count} {status}" for status, count in sorted(found.items())) or "nothing to do"
+    names, name = proxies.resolve(settings.proxies.names), settings.task.name
+    (chosen, todo), work = _planned(settings, run), worker(settings, run)
+    for seed, summary in by_seed(f"score {name}", settings.score.seeds, todo, work):
         print(f"score: {len(chosen)} architectures x {len(names)} proxies on {name}, seed {seed}: {summary}")
 
 
 def blocks(settings: Settings, run: Run) -> list[Block]:
     """Return what the table lacks, in blocks."""
-    names, task = proxies.resolve(settings.proxies.names), settings.task.name
-    chosen = plan.architectures(run.root, settings.space.name, settings.score.architectures)
-    seeds, size = settings.score.seeds, settings.score.block or _asked(settings, run, chosen).block
-    refuse_to_mix(settings, run, seeds)
-    lacking = plan.lacking(run.root, "scores", chosen, task, seeds, "proxy", names, settings.retry_failed)
-    found = []
+    return _planned(settings, run)[1]
+
+
+def _planned(settings: Settings, run: Run) -> tuple[list[Architecture], list[Block]]:
+    """Return the job's architectures, and what they lack in the table, in blocks."""
+    names, task, seeds = proxies.resolve(settings.proxies.names), settings.task.name, settings.score.seeds
+    with plan.opened(run.root, "architectures", "scores") as benchmark:
+        chosen = plan.architectures_of(benchmark, settings.space.name, settings.score.architectures)
+        refuse_to_mix(settings, benchmark, seeds)
+        lacking = plan.lacking(
+            benchmark, "scores", chosen, task, seeds, "proxy", names, settings.retry_failed
+        )
+    size, found = settings.score.block or _asked(settings, run, chosen).block, []
     for seed in seeds:
         for group, lack in plan.cut(chosen, lacking[seed], size):
             name = _part(settings, seed, [(a.arch_id, proxy) for a in group for proxy in lack])
             found.append(Block("score", seed, name, group, lack))
-    return found
+    return chosen, found
 
 
 def wanted(settings: Settings, run: Run) -> Wanted | None:
     """Return all that is wanted of the table, done or not; None where scores are imported."""
     if settings.score.importer is not None:
         return None
-    return _asked(
-        settings, run, plan.architectures(run.root, settings.space.name, settings.score.architectures)
-    )
+    chosen = plan.architectures(run.root, settings.space.name, settings.score.architectures)
+    return _asked(settings, run, chosen)
 
 
 def _asked(settings: Settings, run: Run, chosen: list[Architecture]) -> Wanted:

@@ -174,9 +174,9 @@ class ByProxies(Ranker):
         """Return the scores in the table by (arch_id, proxy, seed), and their prices summed by arch_id."""
         if not (self._run.root / "scores").is_dir():
             return {}, {}
-        refuse_to_mix(self._settings, self._run, self._settings.score.seeds)
         failed = "AND status = 'ok'" if self._settings.retry_failed else ""
-        with Benchmark.open(self._run.root) as benchmark:
+        with plan.opened(self._run.root, "architectures", "scores") as benchmark:
+            refuse_to_mix(self._settings, benchmark, self._settings.score.seeds)
             rows = benchmark.sql(
                 f"""SELECT arch_id, proxy, seed, value, coalesce(seconds, 0) AS seconds FROM scores
                 WHERE task = {quoted(self._settings.task.name)} {failed}

@@ -102,8 +102,11 @@ class Patterns(Collector):
 
 def pack(active: Tensor, packed: Tensor, start: int = 0) -> Tensor:
     """Write (samples, neurons) bool into (bytes, neurons) uint8 as samples start, ...; return the latter."""
-    for sample, row in enumerate(active.view(torch.uint8), start):
-        packed[sample // 8] |= row << (sample % 8)
+    for bit in range(8):
+        first = (bit - start) % 8  # of the samples that this bit of a byte stands for
+        rows = active[first::8].view(torch.uint8)
+        byte = (start + first) // 8
+        packed[byte : byte + len(rows)] |= rows << bit
     return packed
 
 

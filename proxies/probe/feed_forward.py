@@ -107,11 +107,11 @@ class HiddenRows(Collector):
     def _chosen(self, values: Tensor, part: slice) -> Tensor:
         rows = as_rows(values.detach())
         places = len(rows) // (part.stop - part.start)  # rows of one sample
-        total = places * self.samples
+        total, before = places * self.samples, part.start * places
         kept = min(self.rows, total)
-        wanted = torch.arange(kept) * total // kept - part.start * places
-        wanted = wanted[(wanted >= 0) & (wanted < len(rows))]
-        return rows[wanted.to(rows.device)]
+        first, last = (-(-place * kept // total) for place in (before, before + len(rows)))
+        wanted = torch.arange(first, last, device=rows.device) * total // kept - before
+        return rows.index_select(0, wanted)
 
     def _before(self, held: list[Tensor], part: slice) -> Callable[[nn.Module, Any], None]:
         def keep(module: nn.Module, inputs: Any) -> None:

@@ -22,7 +22,8 @@ def gaussian_weights(network: nn.Module, generator: torch.Generator) -> dict[str
     """
     state: dict[str, Tensor] = {}
     for name, module in weighted_layers(network).items():
-        state[weight_key(name)] = torch.randn(module.weight.shape, generator=generator).to(module.weight)
+        drawn = torch.randn(module.weight.shape, generator=generator)
+        state[weight_key(name)] = drawn.to(module.weight, non_blocking=True)
     for name, parameter in network.named_parameters():
         owner = network.get_submodule(name.rpartition(".")[0])
         if isinstance(owner, nn.Conv2d | nn.Linear | _BatchNorm | nn.GroupNorm):

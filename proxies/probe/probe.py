@@ -326,7 +326,7 @@ class Probe:
         draws = None
         if any(PASSES[name].stage == "classes" for name in names):
             drawn = torch.rand(len(images), generator=self.generator("classes"))
-            draws = drawn.to(self.device)
+            draws = drawn.to(self.device, non_blocking=True)
         if any(map(self._alone, names)):
             return Walk(self.network, images, labels, collectors, 1, draws)
         goes_back = any(PASSES[name].stage != "forward" for name in names)

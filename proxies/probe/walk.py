@@ -10,7 +10,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
-from torch.nn.functional import one_hot
 
 from proxies.errors import ProxyError
 from proxies.probe.layers import call
@@ -320,4 +319,6 @@ class Walk:
         share = values.softmax(dim=1)
         below = share.double().cumsum(dim=1)
         drawn = (self.draws[self._part].unsqueeze(1) >= below).sum(dim=1).clamp(max=values.shape[1] - 1)
-        return share - one_hot(drawn, values.shape[1])  # of -log p(drawn class)
+        return share.scatter_add(
+            1, drawn.unsqueeze(1), -torch.ones_like(share[:, :1])
+        )  # of -log p(drawn class)

@@ -305,6 +305,17 @@ def test_an_interval_is_not_walked_below_its_first_layer():
     assert sorted(set(reached)) == sorted(n for i, n in enumerate(layers) if depth_percentile(i, 10) >= 6)
 
 
+@pytest.mark.parametrize("name", ["zico", "l_swag_lambda_batch"])
+def test_a_variance_over_more_batches_spreads_less_from_seed_to_seed(name):
+    """Two batches make a poor variance; sixty-four make one that hardly moves with their draw."""
+
+    def spread(number):
+        found = [value(name, rectifier(), batches(number, seed=seed)) for seed in range(8)]
+        return torch.tensor(found).std().item()
+
+    assert spread(64) < spread(2) / 2
+
+
 @pytest.mark.parametrize("depth", [10, 12, 48, 50, 58])
 def test_depth_percentiles_are_ten_equal_bins(depth):
     bins = [depth_percentile(index, depth) for index in range(depth)]
@@ -372,6 +383,11 @@ def test_psi_is_bounded_and_grows_with_the_interval():
     assert counts[0] == counts[1] <= counts[2] == counts[3] == value("swap", TinyViT(), data) <= 2**3
     score = proxies.compute(["l_swag_psi[interval=0-2]"], TinyViT(), data)["l_swag_psi[interval=0-2]"]
     assert (score.status, score.message) == ("empty", "No activation stands in tenths 0 to 2 of the depth.")
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3])
+def test_so_few_images_have_no_more_patterns_than_there_are(samples):
+    assert 1 < value("swap", TinyViT(), batches(size=samples)) <= 2**samples
 
 
 def test_nwot_keeps_under_a_permuted_batch():

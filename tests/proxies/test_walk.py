@@ -6,10 +6,15 @@ import weakref
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import proxies
+from proxies.probe import PASSES, Probe
+from proxies.probe.layers import samples_are_coupled
 from proxies.probe.memory import graph_bytes
-from tests.proxies.networks import TinyViT, batches, draw
+from proxies.probe.per_sample import SampleGradients, layers_within
+from proxies.probe.walk import Walk
+from tests.proxies.networks import NETWORKS, TinyViT, batches, draw
 
 DOUBLE = batches(dtype=torch.float64)
 
@@ -165,3 +170,61 @@ def test_counting_on_shapes_leaves_nothing_in_the_network():
     network = Keeps()
     scores = proxies.compute(["macs", "snip"], network, batches(), memory_gib=6.0)
     assert {score.status for score in scores.values()} == {"ok"} and not network.kept.is_meta
+
+
+class Awaited(TorchDispatchMode):
+    """Notes every operation whose result, or its shape, the host has to wait for."""
+
+    TAGS = frozenset((torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape))
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if self.TAGS & set(func.tags):
+            self.names.add(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+def walk_of_every_collector(network, data):
+    probe = Probe(network, data)
+    walked = [name for name, found in PASSES.items() if found.stage and found.walks(network)]
+    without_heads = () if hasattr(network, "blocks") else ("head_confidence", "head_importance")
+    makers = {name: PASSES[name].collector for name in walked if name not in without_heads}
+    collectors = {name: make(probe) for name, make in makers.items() if make}
+    statistics = frozenset(filter(None, (PASSES[name].statistic for name in walked)))
+    collectors["samples"] = SampleGradients(layers_within(network, (0, 9)), len(probe.images), statistics)
+    draws = torch.rand(len(probe.images), device=probe.device, generator=torch.Generator(probe.device))
+    at_once = None if samples_are_coupled(network) else 4
+    return Walk(network, *data[0], collectors, at_once, draws)
+
+
+@pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
+def test_a_walk_waits_for_no_value(build):
+    walk = walk_of_every_collector(build(), batches(size=9))
+    with Awaited() as awaited:
+        walk.run()
+    assert set(walk.prices) == {"forward", "stages", "logits", "classes", "loss"} and walk.failures == {}
+    assert awaited.names == set()
+
+
+def test_an_awaited_value_is_noticed():
+    with Awaited() as awaited:
+        torch.ones(3)[torch.ones(3) > 0].sum().item()
+    assert awaited.names == {"aten.index.Tensor", "aten._local_scalar_dense.default"}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
+def test_a_walk_does_not_wait_for_the_gpu(build):
+    data = [(images.cuda(), labels.cuda()) for images, labels in batches(size=9)]
+    walk = walk_of_every_collector(build().cuda(), data)
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        walk.run()
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+    assert walk.failures == {}
