@@ -96,17 +96,17 @@ class SampleGradients(Collector):
 
     def _reduce(self, wanted: set[str], calls: Calls, rows: slice, gradients: Tensor, seen: int) -> None:
         """Add the gradients of some rows, (part, rows, ...), to what was reduced of `seen` samples before."""
-        if "sum" in wanted:
-            for some in _blocks(gradients):
-                self._sum("sum", calls)[rows] += _over_samples(some)
-        if "signs" in wanted:
-            self.nan += gradients.sum() * 0  # the sign of NaN is 0
-            for some in _blocks(gradients):
-                self._sum("signs", calls)[rows] += _over_samples(some.sign())
         for statistic in ("magnitudes", "moments"):
             if statistic in wanted:
                 moments = self.moments[statistic].setdefault(calls.name, _no_moments(calls.module.weight))
                 _update(moments, rows, gradients, statistic == "magnitudes", seen)
+        if wanted & {"sum", "signs"}:
+            total = _over_samples(gradients)
+            self.nan += total.sum() * 0  # the sign of NaN is 0
+            if "sum" in wanted:
+                self._sum("sum", calls)[rows] += total
+        if "signs" in wanted:
+            self._sum("signs", calls)[rows] += _over_samples(gradients.sign_())  # last: they are lost
 
     def of(self, statistic: str) -> list[tuple[WeightedLayer, Any]]:
         """Return each layer with a statistic, of 0 where the loss does not depend on it.
@@ -158,7 +158,12 @@ def _blocks(gradients: Tensor) -> tuple[Tensor, ...]:
 
 def _over_samples(gradients: Tensor) -> Tensor:
     """The sum over the first axis; of one sample without a copy."""
-    return gradients[0] if len(gradients) == 1 else gradients.sum(dim=0)
+    if gradients.device.type != "cpu" or not len(gradients):
+        return gradients.sum(dim=0)
+    first, *others = gradients
+    for place, one in enumerate(others):
+        first = first.add_(one) if place else first + one
+    return first
 
 
 def _no_moments(weight: Tensor) -> Moments:
