@@ -163,11 +163,14 @@ class Known:
     def _rows(
         self,
         select: str,
-        order: str,
+        order: str | None,
         wanted: Mapping[str, Names],
         parameters: Mapping[str, Any] | None = None,
     ) -> pa.Table:
-        """The rows of a query whose columns have the names wanted; a condition for those that are given."""
+        """The rows of a query whose columns have the names wanted; a condition for those that are given.
+
+        order: names of columns, with commas; None: in any order
+        """
         conditions = ["true"]
         told = dict(parameters or {})
         for noun, names in wanted.items():
@@ -175,7 +178,8 @@ class Known:
                 numbered = {f"{noun}_{place}": name for place, name in enumerate(chosen)}
                 told |= numbered
                 conditions.append(f"{noun} IN ({', '.join(f'${name}' for name in numbered) or 'NULL'})")
-        return self._query(f"{select} WHERE {' AND '.join(conditions)} ORDER BY {order}", told)
+        sorting = f" ORDER BY {order}" if order else ""
+        return self._query(f"{select} WHERE {' AND '.join(conditions)}{sorting}", told)
 
     def _selection(
         self,
