@@ -193,16 +193,22 @@ def _points(root: Path, stamp: Stamp, filters: Filters, proxy: str) -> pd.DataFr
     benchmark = _open(root, stamp)
     columns = ["arch_id", "seed", "score", "accuracy", "params"]
     scores = benchmark.scatter(proxy, **filters.meeting | {"seeds": None}).select(columns)
-    genome = benchmark.architectures(filters.space).select(["arch_id", "genome"])
-    found = scores.to_pandas().merge(genome.to_pandas(), on="arch_id")
-    of_row, texts = pd.factorize(found.pop("genome"))
-    genes_of = [json.loads(text) for text in texts]  # once an architecture, not once a seed
-    genomes = [genes_of[row] for row in of_row]
-    for gene in ("embed_dim", "depth"):
-        # A genome is any JSON: other spaces have other genes, or a text instead of genes.
-        if genomes and all(isinstance(genome, dict) and gene in genome for genome in genomes):
-            found[gene] = [genome[gene] for genome in genomes]
-    return found
+    found = scores.to_pandas()
+    genes = _named_genes(root, stamp, filters.space).reindex(found["arch_id"]).dropna(axis=1)
+    return found.assign(**{name: genes[name].to_numpy() for name in genes})
+
+
+@st.cache_resource(show_spinner=False, max_entries=10)
+def _named_genes(root: Path, stamp: Stamp, space: str) -> pd.DataFrame:
+    """What genomes have under the names of genes that charts are coloured by, a row an arch_id."""
+    found = _open(root, stamp).architectures(space)
+    # A genome is any JSON: other spaces have other genes, or a text instead of genes.
+    genomes = [json.loads(text) for text in found["genome"].to_pylist()]
+    named = {
+        gene: [genome.get(gene) if isinstance(genome, dict) else None for genome in genomes]
+        for gene in ("embed_dim", "depth")
+    }
+    return pd.DataFrame(named, index=found["arch_id"].to_pylist())
 
 
 @st.cache_data(show_spinner=False, max_entries=10)

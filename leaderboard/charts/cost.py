@@ -44,7 +44,7 @@ def against(ranking: pd.DataFrame) -> alt.LayerChart:
     )
     name = front.mark_text(
         align="left", dx=7, dy=-9, fontSize=12, fontWeight=600, color=theme.shades().text
-    ).encode(text="proxy:N")
+    ).encode(text=alt.Text("proxy:N"))
     return (
         alt.layer(step, point, name)
         .resolve_scale(size="independent")

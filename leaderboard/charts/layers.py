@@ -16,7 +16,7 @@ def curve(found: pd.DataFrame) -> alt.LayerChart:
     under = base.transform_filter("datum.spike").mark_rect(color=theme.blue(), opacity=0.14).encode(x=tenth)
     scale = alt.Scale(zero=False, padding=8)
     bars = base.mark_rule(color=theme.LINE, strokeWidth=3).encode(
-        x=tenth, y=alt.Y("low:Q", scale=scale, title="mean log sigma"), y2="high:Q"
+        x=tenth, y=alt.Y("low:Q", scale=scale, title="mean log sigma"), y2=alt.Y2("high:Q")
     )
     line = base.mark_line(color=theme.blue(), point=alt.OverlayMarkDef(color=theme.blue(), size=55)).encode(
         x=tenth,

@@ -92,8 +92,10 @@ def by(rows: pd.DataFrame, what: str, title: str, most: int = 12) -> alt.LayerCh
             alt.Tooltip("n:Q", format=","),
         ],
     )
-    zero = alt.Chart(pd.DataFrame({"rho": [0.0]})).mark_rule(color=theme.LINE).encode(x="rho:Q")
-    line = base.mark_rule(strokeWidth=3, opacity=0.45, color=theme.blue()).encode(x="low:Q", x2="high:Q")
+    zero = alt.Chart(pd.DataFrame({"rho": [0.0]})).mark_rule(color=theme.LINE).encode(x=alt.X("rho:Q"))
+    line = base.mark_rule(strokeWidth=3, opacity=0.45, color=theme.blue()).encode(
+        x=alt.X("low:Q"), x2=alt.X2("high:Q")
+    )
     point = base.mark_circle(size=75, opacity=1, color=theme.blue()).encode(
         x=alt.X("rho:Q", title="rho", axis=alt.Axis(format=".1f", tickCount=5))
     )

@@ -32,10 +32,10 @@ def intervals(ranking: pd.DataFrame, picked: str | None, ceiling: float | None, 
     under = base.transform_filter(alt.FieldEqualPredicate(field="proxy", equal=picked or "")).mark_rect(
         opacity=0.12, color=theme.blue()
     )
-    zero = alt.Chart(pd.DataFrame({"rho": [0.0]})).mark_rule(color=theme.LINE).encode(x="rho:Q")
+    zero = alt.Chart(pd.DataFrame({"rho": [0.0]})).mark_rule(color=theme.LINE).encode(x=alt.X("rho:Q"))
     line = base.mark_rule(strokeWidth=3, opacity=0.45, strokeCap="round").encode(
-        x="low:Q",
-        x2="high:Q",
+        x=alt.X("low:Q"),
+        x2=alt.X2("high:Q"),
         color=alt.Color("kind:N", scale=theme.paint(), legend=theme.kind_legend(set(ranking["kind"]))),
     )
     top = [] if ceiling is None else [limit(ceiling)]
@@ -60,7 +60,7 @@ def limit(ceiling: float) -> alt.Chart:
     return (
         alt.Chart(pd.DataFrame({"ceiling": [ceiling]}))
         .mark_rule(color=theme.shades().text, strokeDash=[5, 4])
-        .encode(x="ceiling:Q", tooltip=[alt.Tooltip("ceiling:Q", format=".3f")])
+        .encode(x=alt.X("ceiling:Q"), tooltip=[alt.Tooltip("ceiling:Q", format=".3f")])
     )
 
 
@@ -102,7 +102,7 @@ def said(base: alt.Chart) -> list[alt.Chart]:
     word = {"align": "left", "fontSize": 12, "baseline": "middle", "color": theme.shades().text}
     return [
         base.mark_text(dx=8, **word).encode(x=alt.value("width"), text=alt.Text("rho:Q", format=".2f")),
-        base.mark_text(dx=PLACE, **word).encode(x=alt.value("width"), text="place:N"),
+        base.mark_text(dx=PLACE, **word).encode(x=alt.value("width"), text=alt.Text("place:N")),
     ]
 
 

@@ -29,7 +29,7 @@ def best_so_far(progress: pd.DataFrame) -> alt.LayerChart:
         color=alt.Color("strategy:N", scale=colours, legend=legend),
     )
     seeds = base.mark_line(opacity=0.3, strokeWidth=1, interpolate="step-after").encode(
-        detail="search_id:N",
+        detail=alt.Detail("search_id:N"),
         tooltip=[
             "strategy:N",
             "seed:Q",
@@ -39,6 +39,6 @@ def best_so_far(progress: pd.DataFrame) -> alt.LayerChart:
         ],
     )
     middle = base.mark_line(strokeWidth=3, interpolate="step-after").encode(
-        y="median(better):Q", strokeDash=alt.StrokeDash("strategy:N", scale=dashes, legend=legend)
+        y=alt.Y("median(better):Q"), strokeDash=alt.StrokeDash("strategy:N", scale=dashes, legend=legend)
     )
     return alt.layer(seeds, middle).properties(height=420).configure_view(strokeWidth=0)

@@ -87,7 +87,7 @@ def factor(levels: pd.DataFrame, name: str) -> alt.LayerChart:
     scale = alt.Scale(zero=False, padding=12)
     line = base.mark_rule(color=theme.LINE, strokeWidth=3).encode(
         y=alt.Y("low:Q", scale=scale, title="accuracy", axis=alt.Axis(format="~%", tickCount=5)),
-        y2="high:Q",
+        y2=alt.Y2("high:Q"),
     )
     point = base.mark_point(size=80, filled=True, opacity=1).encode(
         y=alt.Y("accuracy:Q", scale=scale),
@@ -121,7 +121,7 @@ def learning_curves(curves: pd.DataFrame) -> alt.Chart:
         .encode(
             x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
             y=alt.Y("accuracy:Q", scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(format="~%")),
-            detail="training:N",
+            detail=alt.Detail("training:N"),
             color=alt.Color("way:N", scale=ways, legend=alt.Legend(orient="top", title=None, offset=2)),
             tooltip=[
                 *(alt.Tooltip(f"{name}:N") for name in ("arch_id", "protocol", "recipe")),

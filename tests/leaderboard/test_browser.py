@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 pytest.importorskip("playwright", reason="Playwright is not installed")
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Page, expect
 
 from store import Benchmark
 from tests.leaderboard.conftest import PLANTED
@@ -71,8 +71,8 @@ def test_every_page_of_the_sample_is_drawn_without_a_complaint() -> None:
         visit(page, f"{address}/?task=digits&combiners=no")
         assert "proxy=" in page.url and page.get_by_text("built-in sample").is_visible()
         chart = page.get_by_test_id("stVegaLiteChart").first
-        assert chart.get_by_text(best["proxy"], exact=True).first.is_visible()
-        assert chart.get_by_text(f"{best['rho']:.2f}", exact=True).first.is_visible()
+        expect(chart.get_by_text(best["proxy"], exact=True).first).to_be_visible(timeout=PATIENCE)
+        expect(chart.get_by_text(f"{best['rho']:.2f}", exact=True).first).to_be_visible(timeout=PATIENCE)
         for name in PAGES[1:]:
             title = "Your proxy" if name == "yours" else name.capitalize()
             page.get_by_test_id("stTopNavLinkContainer").filter(has_text=title).first.click()
@@ -92,12 +92,11 @@ def test_the_known_rank_is_there_and_a_click_and_a_filter_change_the_address(
     assert page.get_by_text("Not ranked").is_visible()
     intervals = page.get_by_test_id("stVegaLiteChart").first
     for proxy in PLANTED:
-        assert intervals.get_by_text(proxy, exact=True).first.is_visible()
+        expect(intervals.get_by_text(proxy, exact=True).first).to_be_visible(timeout=PATIENCE)
     with Benchmark.open(benchmark) as planted:
         best = planted.rank(**WHERE, draws=0).to_pylist()[0]
-    assert (
-        best["proxy"] == "zico" and intervals.get_by_text(f"{best['rho']:.2f}", exact=True).first.is_visible()
-    )
+    assert best["proxy"] == "zico"
+    expect(intervals.get_by_text(f"{best['rho']:.2f}", exact=True).first).to_be_visible(timeout=PATIENCE)
     box = intervals.bounding_box()
     intervals.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
     # The chart answers to a click on a row, and the address follows.
