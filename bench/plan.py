@@ -122,7 +122,7 @@ def _rows(name: str, seed: int, block: tuple[str, ...]) -> pa.Table:
 def make_plan(root: Path) -> str:
     """Plan the scores as job=score does: architectures, missing keys, cut into blocks."""
     chosen = plan.architectures(root, SPACE)
-    with plan.opened(root, "scores") as benchmark:
+    with plan.opened(root, SPACE, "scores") as benchmark:
         lacking = plan.lacking(benchmark, "scores", chosen, TASK, SEEDS, "proxy", PROXIES)
     blocks = [block for seed in SEEDS for block in plan.cut(chosen, lacking[seed], PART["scores"])]
     return f"{len(blocks)} blocks"

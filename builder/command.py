@@ -146,7 +146,7 @@ def build(config: DictConfig) -> None:
 
 
 def _do(job: str, settings: Settings, run: Run) -> None:
-    # What one job imports, all others would wait for.
+    # A search's libraries take most of a second to import, for which all other jobs would wait.
     importlib.import_module(f"builder.jobs.{job}").run(settings, run)
 
 

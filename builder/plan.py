@@ -27,7 +27,6 @@ T = TypeVar("T")
 BLOCK_SECONDS = 600
 UNMEASURED = 16
 _LARGEST = 1024
-_FIRST = "Run job=sample {where} first, or import published accuracies."
 
 
 @dataclass(frozen=True)
@@ -101,13 +100,13 @@ class Wanted:
 Work: TypeAlias = Callable[[Block, Callable[[], object]], Counter[str]]
 
 
-def opened(root: Path, *tables: str) -> Benchmark:
+def opened(root: Path, space: str, *tables: str) -> Benchmark:
     """Open these tables and the runs alone: the many parts of the others would be read for nothing.
 
-    Raises BuilderError where there are no architectures at all.
+    Raises BuilderError, which names the space, where there is no table of architectures.
     """
     if not (root / "architectures").is_dir():
-        raise BuilderError(f"No architectures in {root}. {_FIRST.format(where=f'root={root}')}")
+        raise _nothing(root, space, f"in {root}")
     parts = partial(find_parts, root, (*tables, "runs"))
     return Benchmark(root, parts(), find=parts)
 
@@ -119,19 +118,25 @@ def architectures(root: Path, space: str, first: int | None = None) -> list[Arch
 
     Raises BuilderError when the table has none.
     """
-    with opened(root, "architectures") as benchmark:
+    with opened(root, space, "architectures") as benchmark:
         return architectures_of(benchmark, space, first)
 
 
 def architectures_of(benchmark: Benchmark, space: str, first: int | None = None) -> list[Architecture]:
     """Return the same of a benchmark that is open; arguments and errors as of `architectures`."""
     if space not in benchmark.spaces():
-        first_job = _FIRST.format(where=f"space={space} root={benchmark.path}")
-        raise BuilderError(f"No architectures of {space} in {benchmark.path}. {first_job}")
+        raise _nothing(benchmark.path, space, f"of {space} in {benchmark.path}")
     table = benchmark.architectures(space).sort_by(
         [("sample_seed", "ascending"), ("sample_index", "ascending"), ("arch_id", "ascending")]
     )
     return [Architecture(space, genome) for genome in table["genome"].to_pylist()[:first]]
+
+
+def _nothing(root: Path, space: str, where: str) -> BuilderError:
+    return BuilderError(
+        f"No architectures {where}. Run job=sample space={space} root={root} first, or import published "
+        "accuracies."
+    )
 
 
 def architecture_row(space: Space, architecture: Architecture, run: Run) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def rows_as_table(rows: pd.DataFrame) -> Any:
     """
     tables = TABLES.get()
     if tables is None:
-        return alt.default_data_transformer(rows)
+        return alt.default_data_transformer(rows, max_rows=None)
     table = pa.Table.from_pandas(rows, preserve_index=False)
     # The browser's reader knows no large strings, as pandas has them.
     plain = [field.with_type(PLAIN.get(field.type, field.type)) for field in table.schema]

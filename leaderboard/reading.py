@@ -194,8 +194,8 @@ def _points(root: Path, stamp: Stamp, filters: Filters, proxy: str) -> pd.DataFr
     columns = ["arch_id", "seed", "score", "accuracy", "params"]
     scores = benchmark.scatter(proxy, **filters.meeting | {"seeds": None}).select(columns)
     found = scores.to_pandas()
-    genes = _named_genes(root, stamp, filters.space).reindex(found["arch_id"]).dropna(axis=1)
-    return found.assign(**{name: genes[name].to_numpy() for name in genes})
+    named = _named_genes(root, stamp, filters.space).reindex(found["arch_id"]).dropna(axis=1)
+    return found.assign(**{name: named[name].to_numpy() for name in named})
 
 
 @st.cache_resource(show_spinner=False, max_entries=10)
@@ -208,7 +208,7 @@ def _named_genes(root: Path, stamp: Stamp, space: str) -> pd.DataFrame:
         gene: [genome.get(gene) if isinstance(genome, dict) else None for genome in genomes]
         for gene in ("embed_dim", "depth")
     }
-    return pd.DataFrame(named, index=found["arch_id"].to_pylist())
+    return pd.DataFrame(named, index=found["arch_id"].to_pylist()).dropna(axis=1, how="all")
 
 
 @st.cache_data(show_spinner=False, max_entries=10)

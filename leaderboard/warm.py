@@ -29,7 +29,7 @@ def warm() -> None:
         page.session_state["place"] = place
         with contextlib.suppress(RuntimeError):  # it took longer
             page.run()
-    # Libraries and answers stay for good: to look through them takes a tenth of a second each time.
+    # Libraries and nearly all of the answers stay: to look through them takes a tenth of a second each time.
     gc.collect()
     gc.freeze()
     logging.disable(logging.NOTSET)

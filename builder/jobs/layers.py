@@ -49,7 +49,7 @@ def blocks(settings: Settings, run: Run) -> list[Block]:
 def _planned(settings: Settings, run: Run) -> tuple[list[Architecture], list[Block]]:
     """Return the job's architectures, and which of them the table lacks, in blocks."""
     wanted, found = settings.layers, []
-    with plan.opened(run.root, "architectures", "layers") as benchmark:
+    with plan.opened(run.root, settings.space.name, "architectures", "layers") as benchmark:
         chosen = plan.architectures_of(benchmark, settings.space.name, wanted.architectures)
         refuse_to_mix(settings, benchmark, wanted.seeds, "layers")
         for seed in wanted.seeds:

@@ -43,7 +43,7 @@ def blocks(settings: Settings, run: Run) -> list[Block]:
 def _planned(settings: Settings, run: Run) -> tuple[list[Architecture], list[Block]]:
     """Return the job's architectures, and what they lack in the table, in blocks."""
     names, task, seeds = proxies.resolve(settings.proxies.names), settings.task.name, settings.score.seeds
-    with plan.opened(run.root, "architectures", "scores") as benchmark:
+    with plan.opened(run.root, settings.space.name, "architectures", "scores") as benchmark:
         chosen = plan.architectures_of(benchmark, settings.space.name, settings.score.architectures)
         refuse_to_mix(settings, benchmark, seeds)
         lacking = plan.lacking(

@@ -175,7 +175,7 @@ class ByProxies(Ranker):
         if not (self._run.root / "scores").is_dir():
             return {}, {}
         failed = "AND status = 'ok'" if self._settings.retry_failed else ""
-        with plan.opened(self._run.root, "architectures", "scores") as benchmark:
+        with plan.opened(self._run.root, self._settings.space.name, "architectures", "scores") as benchmark:
             refuse_to_mix(self._settings, benchmark, self._settings.score.seeds)
             rows = benchmark.sql(
                 f"""SELECT arch_id, proxy, seed, value, coalesce(seconds, 0) AS seconds FROM scores

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from proxies.errors import NothingCollected
+from proxies.errors import NothingCollected, ProxyError
 from proxies.probe.stages import Feature, as_rows
 from proxies.probe.walk import Collector
 from proxies.spectrum import eigenvalues
@@ -106,12 +106,19 @@ class HiddenRows(Collector):
 
     def _chosen(self, values: Tensor, part: slice) -> Tensor:
         rows = as_rows(values.detach())
-        places = len(rows) // (part.stop - part.start)  # rows of one sample
+        places, rest = divmod(len(rows), part.stop - part.start)  # rows of one sample
+        if rest or not places:
+            raise ProxyError(
+                f"An activation was given {len(rows)} rows for {part.stop - part.start} images; "
+                "its first axis must be the batch."
+            )
         total, before = places * self.samples, part.start * places
         kept = min(self.rows, total)
         first, last = (-(-place * kept // total) for place in (before, before + len(rows)))
         wanted = torch.arange(first, last, device=rows.device) * total // kept - before
-        return rows.index_select(0, wanted)
+        return rows.index_select(
+            0, wanted
+        )  # an index in brackets might be a mask, which a GPU is awaited for
 
     def _before(self, held: list[Tensor], part: slice) -> Callable[[nn.Module, Any], None]:
         def keep(module: nn.Module, inputs: Any) -> None:

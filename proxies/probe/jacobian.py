@@ -73,7 +73,8 @@ class TangentKernel(Collector):
             else weight_gradients(calls, self.samples)
         )
         for _, gradients in rows:
-            product = _products(gradients)
+            flat = gradients.flatten(1).double()  # (batch, weights)
+            product = flat @ flat.T
             self.kernel = product if self.kernel is None else self.kernel + product
 
     def result(self) -> Tensor:
@@ -90,22 +91,13 @@ class TangentKernel(Collector):
         return self.kernel
 
 
-def _products(gradients: Tensor) -> Tensor:
-    """The inner products of gradients (batch, rows, ...) with one another, (batch, batch) float64.
-
-    A row's in the gradients' own dtype, the sum of the rows' in float64.
-    """
-    rows = gradients.flatten(2).transpose(0, 1)  # (rows, batch, width)
-    return (rows @ rows.mT).sum(dim=0, dtype=torch.float64)
-
-
 def _norm_gradients(calls: Calls) -> list[tuple[None, Tensor]]:
-    """The gradient of a LayerNorm's weight for each sample, (samples, 1, *shape)."""
+    """The gradient of a LayerNorm's weight for each sample, (samples, width)."""
     total: Any = 0
     shape = calls.module.normalized_shape
     for inputs, gradients in calls.pairs():
         product = layer_norm(inputs, shape, eps=calls.module.eps) * gradients
-        total = total + product.reshape(len(product), -1, *shape).sum(dim=1, keepdim=True)
+        total = total + product.reshape(len(product), -1, *shape).sum(dim=1)
     return [(None, total)]
 
 

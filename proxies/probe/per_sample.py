@@ -100,12 +100,10 @@ class SampleGradients(Collector):
             if statistic in wanted:
                 moments = self.moments[statistic].setdefault(calls.name, _no_moments(calls.module.weight))
                 _update(moments, rows, gradients, statistic == "magnitudes", seen)
-        if wanted & {"sum", "signs"}:
-            total = _over_samples(gradients)
-            self.nan += total.sum() * 0  # the sign of NaN is 0
-            if "sum" in wanted:
-                self._sum("sum", calls)[rows] += total
+        if "sum" in wanted:
+            self._sum("sum", calls)[rows] += _over_samples(gradients)
         if "signs" in wanted:
+            self.nan += gradients.sum() * 0  # the sign of NaN is 0
             self._sum("signs", calls)[rows] += _over_samples(gradients.sign_())  # last: they are lost
 
     def of(self, statistic: str) -> list[tuple[WeightedLayer, Any]]:
@@ -157,7 +155,7 @@ def _blocks(gradients: Tensor) -> tuple[Tensor, ...]:
 
 
 def _over_samples(gradients: Tensor) -> Tensor:
-    """The sum over the first axis; of one sample without a copy."""
+    """The sum over the first axis: on a CPU one by one, see `_REDUCED`, and of one sample without a copy."""
     if gradients.device.type != "cpu" or not len(gradients):
         return gradients.sum(dim=0)
     first, *others = gradients

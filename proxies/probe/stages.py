@@ -109,6 +109,7 @@ class StageJacobians(Collector):
             if after not in self.signs:
                 shape = (self.samples, *target.shape[1:])
                 drawn = torch.randint(2, shape, generator=self.generator, dtype=torch.int8)
+                # The host goes on while they are copied.
                 self.signs[after] = drawn.mul_(2).sub_(1).to(target.device, non_blocking=True)
             signs = self.signs[after][self.part].to(target.dtype)
             (gradient,) = torch.autograd.grad(target, source, signs, retain_graph=True)

@@ -319,6 +319,5 @@ class Walk:
         share = values.softmax(dim=1)
         below = share.double().cumsum(dim=1)
         drawn = (self.draws[self._part].unsqueeze(1) >= below).sum(dim=1).clamp(max=values.shape[1] - 1)
-        return share.scatter_add(
-            1, drawn.unsqueeze(1), -torch.ones_like(share[:, :1])
-        )  # of -log p(drawn class)
+        # Of -log p(drawn class). one_hot would look at the values, and wait for a GPU to have them.
+        return share.scatter_add(1, drawn.unsqueeze(1), -torch.ones_like(share[:, :1]))

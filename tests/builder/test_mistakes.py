@@ -1,5 +1,6 @@
 """A user's mistake is one line on standard error, nothing on standard output, and exit code 2."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 import spaces
+from builder.command import JOBS
 from store import Benchmark
 from tests.builder.conftest import noise, write_images
 
@@ -41,7 +43,7 @@ PUBLISHED = (
         (["sample.n==3"], "Error parsing override 'sample.n==3'"),
         (["task.mean=[0.5,0.5]"], "need one number for each of 1 channels; got 2"),
         (["job=accuracy", "protocol=published"], "protocol.published.path is not set"),
-        (["job=score"], "No architectures in"),
+        (["job=score"], "Run job=sample space=autoformer-"),
         (["job=rank"], "No benchmark at"),
         (["device=tpu9"], "Unknown device 'tpu9'"),
         (["device=meta"], "Unknown device 'meta'"),
@@ -63,7 +65,7 @@ PUBLISHED = (
         (["accuracy.workers=0"], "accuracy.workers is 0, expected at least 1"),
         (["accuracy.curve_epochs=0"], "accuracy.curve_epochs is 0, expected at least 1"),
         (["dry_run=true"], "dry_run=true measures job=accuracy alone"),
-        (["dry_run=true", "job=accuracy"], "No architectures in"),
+        (["dry_run=true", "job=accuracy"], "Run job=sample space=autoformer-"),
         (["dry_run=true", "job=accuracy", *PUBLISHED], "there is nothing to estimate"),
         (["protocol.recipe.precision=float16"], "expected float32 or bfloat16"),
         (["-m", "sample.n=1,2"], "One command is one run"),
@@ -240,3 +242,8 @@ def test_a_corrected_import_replaces_and_another_source_needs_another_name(publi
     assert code == 2 and "holds accuracies of 'a paper'. Name these with protocol.published.recipe=." in err
     code, _, err = published([GOOD], "protocol.published.scale=0")
     assert code == 2 and "scale is 0" in err
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_every_job_is_a_file_with_a_run(job):
+    assert callable(importlib.import_module(f"builder.jobs.{job}").run)

@@ -1,9 +1,10 @@
 """What the charts show, read from their specifications."""
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from leaderboard import theme
+from leaderboard import frame, theme
 from leaderboard.charts import cost, layers, proxy, ranking, search, tasks
 from leaderboard.words import short
 
@@ -163,3 +164,15 @@ def test_the_best_so_far_is_a_line_a_search() -> None:
     assert middle["encoding"]["y"]["aggregate"] == "median"
     (values,) = chart["datasets"].values()
     assert len(values) == 4  # a best so far without a known accuracy has no place
+
+
+def test_rows_reach_the_browser_as_tables_that_it_can_read() -> None:
+    spec = frame._specified(ranking.intervals, (RANKING, None, 0.9, "rho"))
+    named = {layer["data"]["name"] for layer in spec["layer"]}
+    assert named == set(spec["datasets"])
+    (rows,) = [table for table in spec["datasets"].values() if "low" in table.column_names]
+    assert rows["proxy"].to_pylist() == list(RANKING["proxy"])
+    assert rows["rho"].to_pylist() == pytest.approx(list(RANKING["rho"]))
+    assert pa.large_string() not in {
+        kind for table in spec["datasets"].values() for kind in table.schema.types
+    }

@@ -8,8 +8,10 @@ from torch import nn
 
 import proxies
 from proxies.gradient_based.jacov import correlation
-from proxies.probe.feed_forward import principal_variances
+from proxies.probe.feed_forward import HiddenRows, principal_variances
 from proxies.probe.jacobian import collect_tangent_kernel, kernel_modules
+from proxies.probe.layers import activation_modules
+from proxies.probe.walk import Walk
 from tests.proxies.networks import TinyViT, batches, convolutional, draw, rectifier
 
 DOUBLE = batches(size=8, dtype=torch.float64)
@@ -300,9 +302,13 @@ def test_near_is_the_effective_rank_before_and_after():
     assert value("near", TinyViT().double()) == pytest.approx(expected, rel=1e-6)
 
 
-def test_near_takes_rows_evenly_where_there_are_many():
+@pytest.mark.parametrize("at_once", [120, 7, 1])
+def test_near_takes_rows_evenly_where_there_are_many(at_once):
     data = [(torch.randn(120, 3, 8, 8, generator=torch.Generator().manual_seed(0)).double(), None)]
-    before, after = proxies.Probe(TinyViT().double(), data).hidden_rows()[0]
+    network = TinyViT().double()
+    rows = HiddenRows({name: module for name, (_, module) in activation_modules(network).items()}, 120, 512)
+    Walk(network, data[0][0], None, {"hidden_rows": rows}, at_once).run()
+    before, after = rows.result()[0]
     everything = hidden(TinyViT().double(), data[0][0])[0]  # 600 rows
     chosen = torch.arange(512) * 600 // 512
     torch.testing.assert_close(before, everything[0][chosen])

@@ -375,6 +375,15 @@ def test_packed_patterns_count_and_agree_as_unpacked_ones(samples):
     assert torch.equal(agreement(found), on @ on.T + (1 - on) @ (1 - on).T)
 
 
+@pytest.mark.parametrize("first", [1, 3, 8, 11])
+def test_patterns_are_the_same_whatever_the_parts(first):
+    active = torch.randn(19, 30, generator=torch.Generator().manual_seed(first)) > 0
+    packed = torch.zeros(3, 30, dtype=torch.uint8)
+    for start, part in ((0, active[:first]), (first, active[first:])):
+        pack(part, packed, start)
+    assert torch.equal(packed, patterns(active)[0].packed)
+
+
 def test_psi_is_bounded_and_grows_with_the_interval():
     data = batches(size=3)
     assert [pattern.layers for pattern in Probe(TinyViT(), data).activations()] == [4, 8]

@@ -133,11 +133,12 @@ def test_no_graph_outlives_its_walk(names, fails):
     assert network.graphs and alive == 0
 
 
-def test_equal_images_have_no_condition_number():
-    images, labels = DOUBLE[0]
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_equal_images_have_no_condition_number(dtype):
+    images, labels = batches(dtype=dtype)[0]
     same = [(images[:1].repeat(6, 1, 1, 1), labels[:1].repeat(6))]
     for memory_gib in (None, 1e-9):
-        score = proxies.compute(["ntk_cond"], TinyViT().double(), same, memory_gib=memory_gib)["ntk_cond"]
+        score = proxies.compute(["ntk_cond"], TinyViT().to(dtype), same, memory_gib=memory_gib)["ntk_cond"]
         assert (score.status, score.value) == ("inf", None)
 
 
