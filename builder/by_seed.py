@@ -27,7 +27,5 @@ def by_seed(title: str, seeds: Sequence[int], todo: Sequence[Block], work: Work)
         ) as bar:
             for block in mine:
                 found += work(block, bar.update)
-        yield (
-            seed,
-            ", ".join(f"{count} {status}" for status, count in sorted(found.items())) or "nothing to do",
-        )
+        summary = ", ".join(f"{count} {status}" for status, count in sorted(found.items()))
+        yield seed, summary or "nothing to do"

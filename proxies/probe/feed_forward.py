@@ -116,9 +116,8 @@ class HiddenRows(Collector):
         kept = min(self.rows, total)
         first, last = (-(-place * kept // total) for place in (before, before + len(rows)))
         wanted = torch.arange(first, last, device=rows.device) * total // kept - before
-        return rows.index_select(
-            0, wanted
-        )  # an index in brackets might be a mask, which a GPU is awaited for
+        # Not in brackets: there the index might be a mask, for whose length a GPU is awaited.
+        return rows.index_select(0, wanted)
 
     def _before(self, held: list[Tensor], part: slice) -> Callable[[nn.Module, Any], None]:
         def keep(module: nn.Module, inputs: Any) -> None:
