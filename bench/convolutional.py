@@ -31,7 +31,7 @@ import pandas as pd
 from bench.published_tables import COLUMNS, NAME, number, published_rho, rerun
 from proxies.combiners.ranks import spearman
 from store import Benchmark
-from store.statistics import bootstrap_spearman, interval
+from store.resampling import bootstrap_spearman, interval
 from tests.shared import TABLES
 
 # zen is in the later run alone, the others in the early one

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.published_tables import COLUMNS, NAME
 from proxies.combiners import Table, get, judge
-from store.statistics import bootstrap_spearman, interval
+from store.resampling import bootstrap_spearman, interval
 from tests.shared import TABLES
 
 WAYS = ("on all", "unseen", "optimism", "new task", "new space")

@@ -14,7 +14,7 @@ from bench.judging import arguments
 from bench.published_tables import number, published_rho, runs, suite_zero, whole_spaces
 from proxies.combiners import Table
 from proxies.combiners.ranks import ranks, spearman
-from store.statistics import bootstrap_spearman, interval
+from store.resampling import bootstrap_spearman, interval
 
 WITHIN = 0.03
 ROUNDING = 0.005  # of the published numbers

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from store import statistics
+from store import resampling, statistics
 from store.cells import CELL, Cell, Observations, Selection, as_table, fewest, mean, reals
 from store.factors import genes_of
 from store.schema import REAL, TEXT, WHOLE, column
@@ -162,13 +162,13 @@ def _sizes(cell: Cell, described: pa.Table) -> tuple[Real, dict[str, str]]:
 def _inside(cell: Cell, here: np.ndarray, names: list[str], draws: int, seed: int) -> list[dict[str, Any]]:
     """rho of every proxy on some of the architectures, with its interval."""
     accuracy, scores = cell.accuracy[here], cell.scores[here]
-    resampled = statistics.bootstrap_spearman(accuracy, scores, draws, np.random.default_rng(seed))
+    resampled = resampling.bootstrap_spearman(accuracy, scores, draws, np.random.default_rng(seed))
     known = np.isfinite(scores).sum(axis=0)
     rows = []
     for name in names:
         mine = cell.series(name)
         rho = mean(np.array([statistics.spearman(values, accuracy) for values in scores[:, mine].T]))
-        ends = statistics.interval(resampled[:, mine].mean(axis=1)) if np.isfinite(rho) else (np.nan, np.nan)
+        ends = resampling.interval(resampled[:, mine].mean(axis=1)) if np.isfinite(rho) else (np.nan, np.nan)
         found = {"proxy": name, "rho": rho, "n": fewest(known[mine]), "seeds": len(mine)}
         rows.append(found | dict(zip(("low", "high"), ends, strict=True)))
     return rows

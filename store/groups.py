@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from store import statistics
+from store import resampling, statistics
 from store.analysis import SCORES_FROM, SEEDS
 from store.cells import CELL, Cell, Observations, Selection, as_table, fewest, mean
 from store.schema import REAL, TEXT, WHOLE, column
@@ -121,7 +121,7 @@ def _pairs(cell: Cell, names: list[str], draws: int, seed: int) -> tuple[Real, R
         widths = np.array([len(series[one]) for one in both])
         accuracy, scores = cell.accuracy[rows], cell.scores[rows][:, columns]
         each = np.array([[statistics.spearman(values, accuracy) for values in scores.T]])
-        drawn = statistics.bootstrap_spearman(accuracy, scores, draws, np.random.default_rng(seed))
+        drawn = resampling.bootstrap_spearman(accuracy, scores, draws, np.random.default_rng(seed))
         rho, drawn = (np.add.reduceat(of, starts, axis=1) / widths for of in (each, drawn))
         place = {one: at for at, one in enumerate(both)}
         facing = [place[other] for other in others]
@@ -129,7 +129,7 @@ def _pairs(cell: Cell, names: list[str], draws: int, seed: int) -> tuple[Real, R
             mine = [place[one]]
             apart = (rho[:, mine] - rho[:, facing])[0]
             difference[one, others], difference[others, one] = apart, -apart
-            p[one, others] = p[others, one] = statistics.bootstrap_p(apart, drawn[:, mine] - drawn[:, facing])
+            p[one, others] = p[others, one] = resampling.bootstrap_p(apart, drawn[:, mine] - drawn[:, facing])
     return difference, p, n
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from store import statistics
+from store import resampling, statistics
 from store.cells import CELL, Query, as_table
 from store.schema import REAL, WHOLE, column
 from store.statistics import Real
@@ -161,14 +161,14 @@ def _intervals(
     lambdas = np.stack([sums[:, last + 1] - sums[:, first] for first, last in INTERVALS], axis=1)
     generator = np.random.default_rng(seed)
     fitting, other = halves(len(terms), generator)
-    drawn = statistics.bootstrap_spearman(accuracies[other], lambdas[other], draws, generator)
+    drawn = resampling.bootstrap_spearman(accuracies[other], lambdas[other], draws, generator)
     fits = [
         statistics.spearman(lambdas[fitting, place], accuracies[fitting]) for place in range(len(INTERVALS))
     ]
     best = INTERVALS[int(np.nanargmax(fits))] if np.isfinite(fits).any() else None
     rows = []
     for place, interval in enumerate(INTERVALS):
-        low, high = statistics.interval(drawn[:, place])
+        low, high = resampling.interval(drawn[:, place])
         rows.append(
             {
                 "first": interval[0],

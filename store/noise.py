@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from store import statistics
+from store import resampling, statistics
 from store.cells import CELL, Query, as_table, reals
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
@@ -166,9 +166,9 @@ def agreement(
     for cell in np.unique(cells):
         mine = shared.filter(pa.array(cells == cell))
         a, b = reals(mine, "accuracy_a"), reals(mine, "accuracy_b")
-        resampled = statistics.bootstrap_spearman(a, b[:, None], draws, np.random.default_rng(seed))
+        resampled = resampling.bootstrap_spearman(a, b[:, None], draws, np.random.default_rng(seed))
         rho = statistics.spearman(a, b)
-        low, high = statistics.interval(resampled[:, 0]) if np.isfinite(rho) else (np.nan, np.nan)
+        low, high = resampling.interval(resampled[:, 0]) if np.isfinite(rho) else (np.nan, np.nan)
         found = {"n": len(a), "rho": rho, "low": low, "high": high, "tau_b": statistics.kendall(a, b)}
         rows.append({**mine.slice(0, 1).to_pylist()[0], **found})
     return as_table(rows, AGREEMENT)
@@ -206,12 +206,12 @@ def _repeat(trainings: Real, behind: float | None, draws: int, seed: int) -> dic
     # The same resamples for every pair of groups: each is a draw of the whole procedure. More pairs would
     # hardly move the interval, and take long.
     resampled = [
-        statistics.bootstrap_spearman(a, b[:, None], draws, np.random.default_rng(seed))
+        resampling.bootstrap_spearman(a, b[:, None], draws, np.random.default_rng(seed))
         for a, b in means[:RESAMPLED]
     ]
     reliability = statistics.spearman_brown(np.array([rho]), factor)
     possible = statistics.ceiling(statistics.spearman_brown(np.mean(resampled, axis=0)[:, 0], factor))
-    low, high = statistics.interval(possible)
+    low, high = resampling.interval(possible)
     top = float(statistics.ceiling(reliability)[0])
     return {**found, "rho": float(rho), "reliability": float(reliability[0]), "ceiling": top} | {
         "low": low,

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from store import statistics
+from store import resampling
 from store.cells import CELL, Cell, Observations, Selection, as_table
 from store.errors import StoreError
 from store.groups import GROUPS, told_apart
@@ -119,7 +119,7 @@ def _beside(
     resampled = np.mean(of_cell, axis=1)  # (proxies, draws)
     better, worse = _told_apart(values, resampled)
     for place, proxy in enumerate(ordered):
-        low, high = statistics.interval(resampled[place])
+        low, high = resampling.interval(resampled[place])
         found[proxy] |= {"low": low, "high": high, "first_place": 1 + int(better[place].sum())}
         found[proxy]["last_place"] = len(ordered) - int(worse[place].sum())
     return found
@@ -133,6 +133,6 @@ def _told_apart(values: Real, resampled: Real) -> tuple[NDArray[np.bool_], NDArr
     """
     p = np.ones((len(values), len(values)))
     for place, own in enumerate(values):
-        p[place] = statistics.bootstrap_p(own - values, (resampled[place] - resampled).T)
+        p[place] = resampling.bootstrap_p(own - values, (resampled[place] - resampled).T)
     apart = told_apart(p)
     return apart & (values[None, :] > values[:, None]), apart & (values[None, :] < values[:, None])

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from store import statistics
+from store import resampling, statistics
 from store.cells import CELL, Cell, Observations, Selection, as_table, fewest, mean, median
 from store.schema import REAL, TEXT, WHOLE, column
 from store.statistics import Real
@@ -135,7 +135,7 @@ def rank(
         for row in rows:
             if row[ranked_by] is not None:
                 mine = cells[row["cell"]].series(row["proxy"])
-                row[low], row[high] = statistics.interval(drawn[row["cell"]][:, mine].mean(axis=1))
+                row[low], row[high] = resampling.interval(drawn[row["cell"]][:, mine].mean(axis=1))
     for row in rows:
         if row["rho"] is not None:
             cell = cells[row["cell"]]
@@ -213,9 +213,9 @@ def ranked(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
 def resample(cell: Cell, draws: int, seed: int, ranked_by: str = "rho") -> Real:
     """What is ranked by, (draws, series), in resamples of the cell's architectures."""
     if ranked_by == "rho_given_params":
-        return statistics.bootstrap_partial_spearman(cell.accuracy, cell.scores, cell.params, draws, seed)
+        return resampling.bootstrap_partial_spearman(cell.accuracy, cell.scores, cell.params, draws, seed)
     # A generator of its own for each cell: its intervals do not depend on which other cells were asked for.
-    return statistics.bootstrap_spearman(cell.accuracy, cell.scores, draws, np.random.default_rng(seed))
+    return resampling.bootstrap_spearman(cell.accuracy, cell.scores, draws, np.random.default_rng(seed))
 
 
 def _or_none(number: float) -> float | None:
@@ -229,12 +229,12 @@ def _paired(cell: Cell, of_a: np.ndarray, of_b: np.ndarray, draws: int, seed: in
     shared = np.isfinite(cell.scores[:, both]).all(axis=1)
     accuracy, scores = cell.accuracy[shared], cell.scores[shared][:, both]
     rho = np.array([statistics.spearman(values, accuracy) for values in scores.T])
-    resampled = statistics.bootstrap_spearman(accuracy, scores, draws, np.random.default_rng(seed))
+    resampled = resampling.bootstrap_spearman(accuracy, scores, draws, np.random.default_rng(seed))
     rho_a, rho_b = rho[: len(of_a)].mean(), rho[len(of_a) :].mean()
     apart = resampled[:, : len(of_a)].mean(axis=1) - resampled[:, len(of_a) :].mean(axis=1)
     known = bool(np.isfinite(rho_a - rho_b)) and draws > 0
-    low, high = statistics.interval(apart) if known else (np.nan, np.nan)
-    p = statistics.bootstrap_p(np.array([rho_a - rho_b]), apart[:, None])[0] if known else np.nan
+    low, high = resampling.interval(apart) if known else (np.nan, np.nan)
+    p = resampling.bootstrap_p(np.array([rho_a - rho_b]), apart[:, None])[0] if known else np.nan
     return {
         "rho_a": rho_a,
         "rho_b": rho_b,

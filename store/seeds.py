@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from store import statistics
+from store import resampling, statistics
 from store.analysis import SCORES_FROM
 from store.cells import CELL, Observations, Selection, as_table
 from store.schema import REAL, TEXT, WHOLE, column
@@ -30,11 +30,11 @@ def by_seed(observations: Observations, selection: Selection, draws: int, seed: 
     """rho of every proxy and seed; see Benchmark.seeds. Returns a table of schema SEEDS."""
     rows = []
     for cell in observations.cells(selection):
-        drawn = statistics.bootstrap_spearman(cell.accuracy, cell.scores, draws, np.random.default_rng(seed))
+        drawn = resampling.bootstrap_spearman(cell.accuracy, cell.scores, draws, np.random.default_rng(seed))
         for place, (proxy, of_seed) in enumerate(zip(cell.proxies, cell.seeds, strict=True)):
             scores = cell.scores[:, place]
             rho = statistics.spearman(scores, cell.accuracy)
-            low, high = statistics.interval(drawn[:, place]) if np.isfinite(rho) else (np.nan, np.nan)
+            low, high = resampling.interval(drawn[:, place]) if np.isfinite(rho) else (np.nan, np.nan)
             found = {"proxy": proxy, "seed": int(of_seed), "rho": rho, "low": low, "high": high}
             rows.append(cell.about | found | {"n": int(np.isfinite(scores).sum())})
     rows.sort(key=lambda row: ([str(row[name]) for name in ORDER], row["seed"]))

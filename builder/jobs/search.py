@@ -25,7 +25,7 @@ from builder.seeds import derive_seed
 from builder.settings import Settings
 from spaces import Architecture
 from store import Benchmark
-from store.statistics import interval
+from store.resampling import interval
 from store.write import write_part
 
 _BASELINE = "random"

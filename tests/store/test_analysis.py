@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from store import Benchmark, StoreError, statistics, write_part
+from store import Benchmark, StoreError, resampling, statistics, write_part
 from store import analysis as analysing
 from store import groups as grouping
 from store import information as informing
@@ -506,14 +506,14 @@ def test_holm_by_hand():
 def test_p_of_resamples():
     generator = np.random.default_rng(0)
     draws = generator.normal([2.0, 0.0], 1.0, (4000, 2))
-    assert statistics.bootstrap_p(np.array([2.0, 0.0]), draws) == pytest.approx([0.0455, 1], abs=0.005)
+    assert resampling.bootstrap_p(np.array([2.0, 0.0]), draws) == pytest.approx([0.0455, 1], abs=0.005)
     draws[::2] = np.nan
-    assert statistics.bootstrap_p(np.array([2.0, 0.0]), draws) == pytest.approx([0.0455, 1], abs=0.01)
+    assert resampling.bootstrap_p(np.array([2.0, 0.0]), draws) == pytest.approx([0.0455, 1], abs=0.01)
     for nothing in (np.full((9, 1), np.nan), np.full((1, 1), 0.3), np.empty((0, 1))):
-        assert statistics.bootstrap_p(np.array([0.3]), nothing).tolist() == [1]
+        assert resampling.bootstrap_p(np.array([0.3]), nothing).tolist() == [1]
     steady = np.full((9, 3), [0.0, 1e-17, -2.0])
-    assert statistics.bootstrap_p(np.array([0.0, 1e-17, -2.0]), steady).tolist() == [1, 1, 0]
-    assert statistics.bootstrap_p(np.array([np.nan]), draws[:, :1]).tolist() == [1]
+    assert resampling.bootstrap_p(np.array([0.0, 1e-17, -2.0]), steady).tolist() == [1, 1, 0]
+    assert resampling.bootstrap_p(np.array([np.nan]), draws[:, :1]).tolist() == [1]
 
 
 @given(st.integers(1, 8).flatmap(lambda n: st.lists(st.booleans(), min_size=n * n, max_size=n * n)))
@@ -575,10 +575,10 @@ def test_equal_proxies_are_seldom_told_apart():
     for _ in range(100):
         quality = generator.standard_normal(60)
         scores = np.column_stack([mixed(quality, 0.6, generator) for _ in range(6)])
-        drawn = statistics.bootstrap_spearman(quality, scores, 200, generator)
+        drawn = resampling.bootstrap_spearman(quality, scores, 200, generator)
         rho = np.array([statistics.spearman(column, quality) for column in scores.T])
         pairs = np.array(list(combinations(range(6), 2))).T
-        p = statistics.bootstrap_p(rho[pairs[0]] - rho[pairs[1]], drawn[:, pairs[0]] - drawn[:, pairs[1]])
+        p = resampling.bootstrap_p(rho[pairs[0]] - rho[pairs[1]], drawn[:, pairs[0]] - drawn[:, pairs[1]])
         wrong += bool((statistics.holm(p) < 0.05).any())
     assert wrong <= 10
 

@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from store import TABLES, Benchmark, StoreError, statistics, write_part
+from store import TABLES, Benchmark, StoreError, resampling, statistics, write_part
 from store.benchmark import ANSWERS
 from tests.store.planted import score_row, write_planted, write_run
 
@@ -100,7 +100,7 @@ def test_resampled_partial_rho_is_that_of_the_resampled_rows():
     truth, given = generator.random(30).round(1), generator.random(30)
     scores = generator.random((30, 3)) + given[:, None]
     scores[:4, 1] = np.nan
-    found = statistics.bootstrap_partial_spearman(truth, scores, given, 20, 7)
+    found = resampling.bootstrap_partial_spearman(truth, scores, given, 20, 7)
     weights = np.random.default_rng(7).multinomial(30, np.full(30, 1 / 30), size=20)
     for draw, weight in enumerate(weights):
         rows = np.repeat(np.arange(30), weight)

@@ -1,4 +1,4 @@
-"""The statistics agree with scipy, and resampling by weights with resampling by rows."""
+"""The statistics agree with scipy."""
 
 import warnings
 
@@ -32,66 +32,6 @@ def test_spearman_and_kendall_equal_scipy(pairs):
     x, y = np.array(pairs, dtype=float).reshape(-1, 2).T
     assert statistics.spearman(x, y) == pytest.approx(expected(stats.spearmanr, x, y), abs=1e-12, nan_ok=True)
     assert statistics.kendall(x, y) == pytest.approx(expected(stats.kendalltau, x, y), abs=1e-12, nan_ok=True)
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from([0.1, 0.2, 0.2, 0.5]) | st.floats(0, 1), MAYBE, MAYBE), max_size=15)
-)
-@settings(max_examples=40, deadline=None)
-def test_weights_equal_rows_drawn(rows):
-    truth, *columns = np.array(rows, dtype=float).reshape(-1, 3).T
-    scores = np.column_stack(columns)
-    draws = 8
-    found = statistics.bootstrap_spearman(truth, scores, draws, np.random.default_rng(3))
-    assert found.shape == (draws, 2)
-    if len(truth) < 3:
-        assert np.isnan(found).all()
-        return
-    weights = np.random.default_rng(3).multinomial(
-        len(truth), np.full(len(truth), 1 / len(truth)), size=draws
-    )
-    for draw in range(draws):
-        drawn = np.repeat(np.arange(len(truth)), weights[draw])
-        for column in range(2):
-            enough = np.isfinite(scores[:, column]).sum() >= 3
-            wanted = expected(stats.spearmanr, scores[drawn, column], truth[drawn]) if enough else np.nan
-            assert found[draw, column] == pytest.approx(wanted, abs=1e-12, nan_ok=True)
-
-
-def test_resamples_do_not_depend_on_the_block(monkeypatch):
-    generator = np.random.default_rng(0)
-    truth, scores = generator.random(50), generator.random((50, 2))
-    whole = statistics.bootstrap_spearman(truth, scores, 30, np.random.default_rng(1))
-    monkeypatch.setattr(statistics, "BLOCK", 7 * 50)
-    pieces = statistics.bootstrap_spearman(truth, scores, 30, np.random.default_rng(1))
-    assert np.array_equal(whole, pieces)
-
-
-def test_equal_columns_get_equal_resamples():
-    generator = np.random.default_rng(0)
-    truth, score = generator.random(30), generator.random(30)
-    found = statistics.bootstrap_spearman(
-        truth, np.column_stack([score, np.exp(score), -score]), 50, generator
-    )
-    assert np.array_equal(found[:, 0], found[:, 1])
-    assert np.array_equal(found[:, 0], -found[:, 2])
-
-
-def test_interval_covers_as_often_as_it_says():
-    generator = np.random.default_rng(0)
-    truth_rho = 6 / np.pi * np.arcsin(0.7 / 2)  # Spearman's rho of a bivariate normal with correlation 0.7
-    covered = 0
-    for _ in range(200):
-        x = generator.standard_normal(80)
-        y = 0.7 * x + np.sqrt(1 - 0.49) * generator.standard_normal(80)
-        low, high = statistics.interval(statistics.bootstrap_spearman(x, y[:, None], 300, generator)[:, 0])
-        covered += low <= truth_rho <= high
-    assert 0.90 <= covered / 200 <= 0.98
-
-
-def test_interval_without_usable_draws_is_nan():
-    assert np.isnan(statistics.interval(np.array([np.nan, np.nan]))).all()
-    assert np.isnan(statistics.interval(np.array([]))).all()
 
 
 def test_partial_equals_the_correlation_of_rank_residuals():
