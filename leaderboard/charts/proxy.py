@@ -20,10 +20,12 @@ def scatter(
     colour: the column that colours the points
     """
     genes = [gene for gene in ("embed_dim", "depth") if gene in points]
+    few = len(points) < 500
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=False, padding=12)
     return (
         alt.Chart(points, title=theme.titled(title, subtitle))
-        .mark_circle(size=50 if len(points) < 500 else 24, opacity=0.75 if len(points) < 500 else 0.5)
+        # Words for every point, which nobody would listen to, take as long as the points. The chart has some.
+        .mark_circle(aria=False, size=50 if few else 24, opacity=0.75 if few else 0.5)
         .encode(
             x=alt.X("score:Q", scale=scale, title="score", axis=alt.Axis(format=number(points), tickCount=6)),
             y=alt.Y(
@@ -100,7 +102,7 @@ def by(rows: pd.DataFrame, what: str, title: str, most: int = 12) -> alt.LayerCh
         x=alt.X("rho:Q", title="rho", axis=alt.Axis(format=".1f", tickCount=5))
     )
     word = base.mark_text(align="left", dx=8, fontSize=12, color=theme.shades().text).encode(
-        x=alt.value("width"), text=alt.Text("rho:Q", format=".2f")
+        x=alt.XValue("width"), text=alt.Text("rho:Q", format=".2f")
     )
     return (
         alt.layer(zero, line, point, word)

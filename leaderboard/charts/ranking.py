@@ -7,7 +7,7 @@ from leaderboard import theme
 from leaderboard.words import DASH
 
 ROW, FRAME = 23, 92  # pixels of one proxy, and of legend and axis around them
-PLACE = 46  # pixels from rho to the places, right of the bars
+PLACE, WORDS = 46, 92  # pixels right of the bars: to the places, and to the end of them
 
 
 def height(proxies: int) -> int:
@@ -25,13 +25,12 @@ def intervals(ranking: pd.DataFrame, picked: str | None, ceiling: float | None, 
     A click on a row selects its proxy, under the name `picked`.
     """
     base = rows(ranking)
-    # Invisible, over the whole row: a click need not meet the small point.
-    row = base.mark_rect(opacity=0, cursor="pointer").add_params(
-        alt.selection_point("picked", fields=["proxy"], on="click", toggle=False)
-    )
-    under = base.transform_filter(alt.FieldEqualPredicate(field="proxy", equal=picked or "")).mark_rect(
-        opacity=0.12, color=theme.blue()
-    )
+    whole = {"x": alt.XValue(0), "x2": alt.X2Value(alt.expr(f"width + {WORDS}"))}
+    # Invisible: a pointer need not meet the small point.
+    row = base.mark_rect(opacity=0, cursor="pointer").encode(tooltip=told(), **whole)
+    row = row.add_params(alt.selection_point("picked", fields=["proxy"], on="click", toggle=False))
+    under = base.transform_filter(alt.FieldEqualPredicate(field="proxy", equal=picked or ""))
+    under = under.mark_rect(opacity=0.12, color=theme.blue()).encode(**whole)
     zero = alt.Chart(pd.DataFrame({"rho": [0.0]})).mark_rule(color=theme.LINE).encode(x=alt.X("rho:Q"))
     line = base.mark_rule(strokeWidth=3, opacity=0.45, strokeCap="round").encode(
         x=alt.X("low:Q"),
@@ -39,19 +38,19 @@ def intervals(ranking: pd.DataFrame, picked: str | None, ceiling: float | None, 
         color=alt.Color("kind:N", scale=theme.paint(), legend=theme.kind_legend(set(ranking["kind"]))),
     )
     top = [] if ceiling is None else [limit(ceiling)]
-    return (
-        alt.layer(
-            under,
-            zero,
-            *top,
-            line,
-            marks(base, rho),
-            *said(base),
-            *headed(),
-            row,
-        )
-        .properties(height=height(len(ranking)), padding={"right": 4, "top": 8})
-        .configure_view(strokeWidth=0)
+    return alt.layer(
+        under,
+        zero,
+        *top,
+        line,
+        marks(base, rho),
+        *said(base),
+        *headed(),
+        row,
+        # Given at once: each of Altair's methods copies the whole chart, which takes longer than all else.
+        height=height(len(ranking)),
+        padding={"right": 4, "top": 8},
+        config=alt.Config(view=alt.ViewConfig(strokeWidth=0)),
     )
 
 
@@ -65,21 +64,21 @@ def limit(ceiling: float) -> alt.Chart:
 
 
 def rows(ranking: pd.DataFrame) -> alt.Chart:
-    """One row a proxy, without marks yet: names, colours, and what is told under the pointer."""
+    """One row a proxy, with its name, without marks yet."""
     axis = alt.Axis(
         title=None, labelLimit=190, labelFlush=False, ticks=False, domain=False, labelPadding=8, grid=False
     )
     scale = alt.Scale(paddingInner=0, paddingOuter=0.2)
-    return alt.Chart(ranking).encode(
-        y=alt.Y("proxy:N", sort=list(ranking["proxy"]), axis=axis, scale=scale),
-        tooltip=[
-            alt.Tooltip("proxy:N"),
-            alt.Tooltip("kind:N"),
-            alt.Tooltip("place:N"),
-            *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("rho", "low", "high")),
-            *(alt.Tooltip(f"{name}:Q", format=",") for name in ("n", "failed", "unscored")),
-        ],
-    )
+    return alt.Chart(ranking).encode(y=alt.Y("proxy:N", sort=list(ranking["proxy"]), axis=axis, scale=scale))
+
+
+def told() -> list[alt.Tooltip]:
+    """What is told under the pointer."""
+    return [
+        *(alt.Tooltip(f"{name}:N") for name in ("proxy", "kind", "place")),
+        *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("rho", "low", "high")),
+        *(alt.Tooltip(f"{name}:Q", format=",") for name in ("n", "failed", "unscored")),
+    ]
 
 
 def marks(base: alt.Chart, rho: str) -> alt.Chart:
@@ -101,8 +100,8 @@ def said(base: alt.Chart) -> list[alt.Chart]:
     """rho and the places it may hold, in words at the right of the row."""
     word = {"align": "left", "fontSize": 12, "baseline": "middle", "color": theme.shades().text}
     return [
-        base.mark_text(dx=8, **word).encode(x=alt.value("width"), text=alt.Text("rho:Q", format=".2f")),
-        base.mark_text(dx=PLACE, **word).encode(x=alt.value("width"), text=alt.Text("place:N")),
+        base.mark_text(dx=8, **word).encode(x=alt.XValue("width"), text=alt.Text("rho:Q", format=".2f")),
+        base.mark_text(dx=PLACE, **word).encode(x=alt.XValue("width"), text=alt.Text("place:N")),
     ]
 
 
@@ -112,6 +111,6 @@ def headed() -> list[alt.Chart]:
     ink = theme.shades().text
     word = {"align": "left", "fontSize": 11, "fontWeight": 600, "color": ink, "dy": -6}
     return [
-        one.mark_text(dx=dx, text=text, **word).encode(x=alt.value("width"), y=alt.value(0))
+        one.mark_text(dx=dx, text=text, **word).encode(x=alt.XValue("width"), y=alt.YValue(0))
         for dx, text in ((8, "rho"), (PLACE, "place"))
     ]

@@ -63,17 +63,6 @@ def choose(where: DeltaGenerator, ranked: pd.DataFrame) -> str:
     return state.select(where, "Proxy", "proxy", list(ranked["proxy"]), first)
 
 
-def one_proxy(filters: Filters, ranked: pd.DataFrame, height: int) -> str | None:
-    """Choose a proxy and draw the architectures as it sees them; returns the proxy."""
-    ranked = ranked_proxies(ranked)
-    if ranked.empty:
-        return None
-    st.subheader("One proxy, every architecture", anchor=False)
-    name = choose(st, ranked)
-    draw_scatter(filters, ranked, name, height)
-    return name
-
-
 def draw_scatter(filters: Filters, ranked: pd.DataFrame, name: str, height: int) -> None:
     """Score against accuracy, of one seed and, where several are ranked, one task."""
     boxes = st.columns(3, vertical_alignment="bottom")

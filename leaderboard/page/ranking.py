@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from leaderboard import frame, reading, state
 from leaderboard.charts.ranking import intervals
 from leaderboard.filters import command, sidebar
-from leaderboard.page.proxy import one_proxy
+from leaderboard.page.proxy import choose, draw_scatter, ranked_proxies
 from leaderboard.selection import Filters
 from leaderboard.standing import answered, standing
 from leaderboard.theme import FADED, FAILED
@@ -129,19 +130,22 @@ def draw(filters: Filters, quick: pd.DataFrame, rows: Rows) -> pd.DataFrame:
         st.subheader(ranked_on(filters), anchor=False)
         st.caption(accuracy_of(filters, quick))
         chart = st.empty()
+    ranked = rows.of(quick[quick["rank"].notna()])
     with right:
-        ranked = rows.of(quick[quick["rank"].notna()])
-        picked = one_proxy(filters, ranked, 470 if len(ranked) < 20 else 640)
+        picked = pick_proxy(ranked)
+        scatter = st.container()
     below = st.container()
-    slow = not answered(filters, DRAWS, rows.combiners)
-    if slow:
+    if slow := not answered(filters, DRAWS, rows.combiners):
         frame.chart(chart, intervals, *pictured(filters, ranked, None, None))
+        one_proxy(scatter, filters, ranked, picked)
     shown = rows.of(standing(filters, DRAWS, rows.combiners))
     ranked = shown[shown["rank"].notna()]
     ceilings = ceilings_of(filters)
     top = ceilings.iloc[0]["ceiling"] if len(ceilings) == 1 else None
     of = pictured(filters, ranked, picked, top)
     frame.chart(chart, intervals, *of, key="intervals", on_select=pick)
+    if not slow:
+        one_proxy(scatter, filters, ranked, picked)
     with below:
         if len(ranked) < shown["last_place"].max():
             st.caption("The places count the rows that are hidden, too.")
@@ -152,6 +156,22 @@ def draw(filters: Filters, quick: pd.DataFrame, rows: Rows) -> pd.DataFrame:
         if rows.combiners:
             frame.explain("honest")
     return shown
+
+
+def pick_proxy(ranked: pd.DataFrame) -> str | None:
+    """Choose the proxy that is shown up close; None where none can be."""
+    known = ranked_proxies(ranked)
+    if known.empty:
+        return None
+    st.subheader("One proxy, every architecture", anchor=False)
+    return choose(st, known)
+
+
+def one_proxy(where: DeltaGenerator, filters: Filters, ranked: pd.DataFrame, picked: str | None) -> None:
+    """Draw the architectures as the picked proxy sees them, about as high as the chart beside."""
+    if picked is not None:
+        with where:
+            draw_scatter(filters, ranked, picked, 470 if len(ranked) < 20 else 640)
 
 
 def pictured(

@@ -42,6 +42,14 @@ def test_the_intervals_keep_the_order_of_the_ranking() -> None:
     assert any(layer["encoding"].get("x2", {}).get("field") == "high" for layer in layers)
 
 
+def test_a_row_tells_its_numbers_wherever_the_pointer_is_once() -> None:
+    *under, row = ranking.intervals(RANKING, "zico", None, "rho").to_dict()["layer"]
+    told = [channel["field"] for channel in row["encoding"]["tooltip"]]
+    assert told == ["proxy", "kind", "place", "rho", "low", "high", "n", "failed", "unscored"]
+    assert row["mark"]["opacity"] == 0 and "width +" in row["encoding"]["x2"]["value"]["expr"]
+    assert not any("tooltip" in layer.get("encoding", {}) for layer in under)
+
+
 def test_a_kind_is_told_by_shape_as_well_as_by_colour() -> None:
     for chart in (ranking.intervals(RANKING, None, None, "rho"), cost.against(RANKING)):
         told = chart.to_dict()
