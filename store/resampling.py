@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from store.statistics import FEWEST, ROUNDING, Real, alike, first_order_partial
+from store.statistics import FEWEST, ROUNDING, Real, equal_columns, first_order_partial
 
 BLOCK = 2**19  # weights held at once while resampling
 RUN = 16  # rows that are added up one after another; so few that whole numbers of 32 bits hold the sums
@@ -23,7 +23,7 @@ def bootstrap_p(differences: Real, resampled: Real) -> Real:
     the difference is NaN or fewer than 2 draws are usable.
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, sections 12.2 and 13.2.
     """
-    from scipy.special import erfc  # imported here, as below: few readers ask for it
+    from scipy.special import erfc  # imported here: few readers ask for it
 
     if len(resampled) < 2:
         return np.ones(len(differences))
@@ -200,7 +200,7 @@ def _grouped_by_missing(
     """Columns that miss the same rows, together: they share the ranks of the truth."""
     finite = np.isfinite(scores)
     groups = []
-    for columns in alike(finite):
+    for columns in equal_columns(finite):
         present = finite[:, columns[0]]
         if present.sum() >= FEWEST:
             ties = [(column, _Ties(scores[present, column])) for column in columns]

@@ -64,7 +64,7 @@ def spearman_columns(columns: Real, truth: Real, given: Real) -> tuple[Real, Rea
     """
     rho, partial = np.full(columns.shape[1], np.nan), np.full(columns.shape[1], np.nan)
     known = np.isfinite(truth)
-    for some in alike(np.isfinite(columns)):
+    for some in equal_columns(np.isfinite(columns)):
         rows = known & np.isfinite(columns[:, some[0]])
         if rows.sum() < FEWEST:
             continue
@@ -128,7 +128,7 @@ def joint_rows(columns: Real) -> Iterator[tuple[NDArray[np.bool_], list[int], li
     it belongs to. Every unordered pair comes once; a column with itself too.
     """
     finite = np.isfinite(columns)
-    for first, second in combinations_with_replacement(alike(finite), 2):
+    for first, second in combinations_with_replacement(equal_columns(finite), 2):
         yield finite[:, first[0]] & finite[:, second[0]], first, second
 
 
@@ -200,12 +200,25 @@ def ceiling(reliability: Real) -> Real:
     return np.sqrt(reliability)
 
 
-def alike(finite: NDArray[np.bool_]) -> list[list[int]]:
-    """Columns of a mask (rows, columns) that are equal, together."""
-    masks: dict[bytes, list[int]] = {}
-    for column in range(finite.shape[1]):
-        masks.setdefault(finite[:, column].tobytes(), []).append(column)
-    return list(masks.values())
+def first_order_partial(xy: Real, xz: Real, yz: Real | float) -> Real:
+    """First-order partial correlations of x and y with z held fixed, from the three plain ones.
+
+    xy, xz, yz: -1..1, of one shape; yz may be one number
+
+    Returns that shape, -1..1; NaN where one of them is, or where z orders as x or y does.
+    Source: Kendall, Rank Correlation Methods, chapter 8.
+    """
+    left = np.asarray((1 - xz**2) * (1 - yz**2))
+    found = np.divide(xy - xz * yz, np.sqrt(left), out=np.full_like(left, np.nan), where=left > ROUNDING)
+    return np.clip(found, -1.0, 1.0)
+
+
+def equal_columns(mask: NDArray[np.bool_]) -> list[list[int]]:
+    """Positions of the columns of a mask (rows, columns), equal ones in one list, by the first of them."""
+    found: dict[bytes, list[int]] = {}
+    for column in range(mask.shape[1]):
+        found.setdefault(mask[:, column].tobytes(), []).append(column)
+    return list(found.values())
 
 
 def _tied_pairs(values: NDArray[Any]) -> tuple[NDArray[np.int64], int]:
@@ -255,13 +268,6 @@ def _correlations(ranks: Real, truth: Real) -> Real:
     of_truth, ranks = _centred_ranks(truth).astype(kind), ranks.astype(kind, copy=False)
     scale = np.sqrt(np.einsum("rc,rc->c", ranks, ranks).astype(np.float64) * float(of_truth @ of_truth))
     return np.divide(of_truth @ ranks, scale, out=np.full_like(scale, np.nan), where=scale > 0)
-
-
-def first_order_partial(xy: Real, xz: Real, yz: Real | float) -> Real:
-    """First-order partial correlations from the three plain ones; NaN where z orders as x or y does."""
-    left = np.asarray((1 - xz**2) * (1 - yz**2))
-    found = np.divide(xy - xz * yz, np.sqrt(left), out=np.full_like(left, np.nan), where=left > ROUNDING)
-    return np.clip(found, -1.0, 1.0)
 
 
 def _correlation(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:

@@ -24,7 +24,7 @@ def scatter(
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=False, padding=12)
     return (
         alt.Chart(points, title=theme.titled(title, subtitle))
-        # Words for every point, which nobody would listen to, take as long as the points. The chart has some.
+        # A description of every point costs a browser as much as the points; `alt` describes the chart.
         .mark_circle(aria=False, size=50 if few else 24, opacity=0.75 if few else 0.5)
         .encode(
             x=alt.X("score:Q", scale=scale, title="score", axis=alt.Axis(format=number(points), tickCount=6)),

@@ -7,7 +7,7 @@ from leaderboard import theme
 from leaderboard.words import DASH
 
 ROW, FRAME = 23, 92  # pixels of one proxy, and of legend and axis around them
-PLACE, WORDS = 46, 92  # pixels right of the bars: to the places, and to the end of them
+PLACE, END = 46, 100  # pixels right of the bars: to the places, and to their end
 
 
 def height(proxies: int) -> int:
@@ -25,9 +25,9 @@ def intervals(ranking: pd.DataFrame, picked: str | None, ceiling: float | None, 
     A click on a row selects its proxy, under the name `picked`.
     """
     base = rows(ranking)
-    whole = {"x": alt.XValue(0), "x2": alt.X2Value(alt.expr(f"width + {WORDS}"))}
+    whole = {"x": alt.XValue(0), "x2": alt.X2Value(alt.expr(f"width + {END}"))}
     # Invisible: a pointer need not meet the small point.
-    row = base.mark_rect(opacity=0, cursor="pointer").encode(tooltip=told(), **whole)
+    row = base.mark_rect(opacity=0, cursor="pointer").encode(tooltip=tooltip(), **whole)
     row = row.add_params(alt.selection_point("picked", fields=["proxy"], on="click", toggle=False))
     under = base.transform_filter(alt.FieldEqualPredicate(field="proxy", equal=picked or ""))
     under = under.mark_rect(opacity=0.12, color=theme.blue()).encode(**whole)
@@ -47,7 +47,7 @@ def intervals(ranking: pd.DataFrame, picked: str | None, ceiling: float | None, 
         *said(base),
         *headed(),
         row,
-        # Given at once: each of Altair's methods copies the whole chart, which takes longer than all else.
+        # Given at once: a method of a layered chart copies all its layers anew.
         height=height(len(ranking)),
         padding={"right": 4, "top": 8},
         config=alt.Config(view=alt.ViewConfig(strokeWidth=0)),
@@ -59,7 +59,7 @@ def limit(ceiling: float) -> alt.Chart:
     return (
         alt.Chart(pd.DataFrame({"ceiling": [ceiling]}))
         .mark_rule(color=theme.shades().text, strokeDash=[5, 4])
-        .encode(x=alt.X("ceiling:Q"), tooltip=[alt.Tooltip("ceiling:Q", format=".3f")])
+        .encode(x=alt.X("ceiling:Q"))
     )
 
 
@@ -72,7 +72,7 @@ def rows(ranking: pd.DataFrame) -> alt.Chart:
     return alt.Chart(ranking).encode(y=alt.Y("proxy:N", sort=list(ranking["proxy"]), axis=axis, scale=scale))
 
 
-def told() -> list[alt.Tooltip]:
+def tooltip() -> list[alt.Tooltip]:
     """What is told under the pointer."""
     return [
         *(alt.Tooltip(f"{name}:N") for name in ("proxy", "kind", "place")),

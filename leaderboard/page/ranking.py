@@ -130,14 +130,15 @@ def draw(filters: Filters, quick: pd.DataFrame, rows: Rows) -> pd.DataFrame:
         st.subheader(ranked_on(filters), anchor=False)
         st.caption(accuracy_of(filters, quick))
         chart = st.empty()
-    ranked = rows.of(quick[quick["rank"].notna()])
+    ordered = rows.of(quick[quick["rank"].notna()])
     with right:
-        picked = pick_proxy(ranked)
+        picked = choose_proxy(ordered)
         scatter = st.container()
     below = st.container()
+    # The chart that readers come for is sent before the scatter, which is more work for a browser.
     if slow := not answered(filters, DRAWS, rows.combiners):
-        frame.chart(chart, intervals, *pictured(filters, ranked, None, None))
-        one_proxy(scatter, filters, ranked, picked)
+        frame.chart(chart, intervals, *pictured(filters, ordered, None, None))
+        draw_proxy(scatter, filters, ordered, picked)
     shown = rows.of(standing(filters, DRAWS, rows.combiners))
     ranked = shown[shown["rank"].notna()]
     ceilings = ceilings_of(filters)
@@ -145,20 +146,25 @@ def draw(filters: Filters, quick: pd.DataFrame, rows: Rows) -> pd.DataFrame:
     of = pictured(filters, ranked, picked, top)
     frame.chart(chart, intervals, *of, key="intervals", on_select=pick)
     if not slow:
-        one_proxy(scatter, filters, ranked, picked)
+        draw_proxy(scatter, filters, ordered, picked)
     with below:
         if len(ranked) < shown["last_place"].max():
             st.caption("The places count the rows that are hidden, too.")
         table(filters, ranked)
-        frame.explain("place", "interval", "rho given params", *(["ceiling"] if len(ceilings) else []))
-        if len(ceilings):
-            st.caption(f"Ceiling, dashed where one task is shown: {told(ceilings)}.")
-        if rows.combiners:
-            frame.explain("honest")
+        explain(ceilings, rows.combiners)
     return shown
 
 
-def pick_proxy(ranked: pd.DataFrame) -> str | None:
+def explain(ceilings: pd.DataFrame, combiners: bool) -> None:
+    """The statistics of the table, one sentence each, and the ceilings in numbers."""
+    frame.explain("place", "interval", "rho given params", *(["ceiling"] if len(ceilings) else []))
+    if len(ceilings):
+        st.caption(f"Ceiling, dashed where one task is shown: {told(ceilings)}.")
+    if combiners:
+        frame.explain("honest")
+
+
+def choose_proxy(ranked: pd.DataFrame) -> str | None:
     """Choose the proxy that is shown up close; None where none can be."""
     known = ranked_proxies(ranked)
     if known.empty:
@@ -167,7 +173,7 @@ def pick_proxy(ranked: pd.DataFrame) -> str | None:
     return choose(st, known)
 
 
-def one_proxy(where: DeltaGenerator, filters: Filters, ranked: pd.DataFrame, picked: str | None) -> None:
+def draw_proxy(where: DeltaGenerator, filters: Filters, ranked: pd.DataFrame, picked: str | None) -> None:
     """Draw the architectures as the picked proxy sees them, about as high as the chart beside."""
     if picked is not None:
         with where:

@@ -42,7 +42,7 @@ def test_the_intervals_keep_the_order_of_the_ranking() -> None:
     assert any(layer["encoding"].get("x2", {}).get("field") == "high" for layer in layers)
 
 
-def test_a_row_tells_its_numbers_wherever_the_pointer_is_once() -> None:
+def test_a_row_tells_its_numbers_once_and_over_its_words_too() -> None:
     *under, row = ranking.intervals(RANKING, "zico", None, "rho").to_dict()["layer"]
     told = [channel["field"] for channel in row["encoding"]["tooltip"]]
     assert told == ["proxy", "kind", "place", "rho", "low", "high", "n", "failed", "unscored"]

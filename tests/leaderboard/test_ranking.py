@@ -242,6 +242,17 @@ def test_the_scatter_draws_the_architectures_that_count(benchmark: Path, visit: 
     assert failed.isdisjoint(left["arch_id"])
 
 
+def test_the_scatter_is_the_same_where_the_intervals_are_kept(
+    benchmark: Path, visit: Open, tmp_path: Path
+) -> None:
+    """It is drawn before the intervals where they have to be computed, and after them where they are kept."""
+    root = shutil.copytree(benchmark, tmp_path / "copy")
+    computed, kept = (
+        [chart.proto.spec for chart in visit(root, **SCRATCH).get("vega_lite_chart")] for _ in range(2)
+    )
+    assert len(computed) == 2 and computed == kept
+
+
 def test_no_switch_where_all_proxies_have_the_same_architectures(
     benchmark: Path, visit: Open, tmp_path: Path
 ) -> None:

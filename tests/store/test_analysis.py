@@ -494,28 +494,6 @@ def test_compare_takes_proxies_of_other_seeds_and_single_seeds(tmp_path):
     assert (none["n"], none["rho_a"], none["p"]) == (0, None, None)
 
 
-def test_holm_by_hand():
-    p = np.array([0.01, 0.04, 0.03, 0.005])
-    assert statistics.holm(p) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert (
-        statistics.holm(np.array([0.6, 0.9])) == pytest.approx([1, 1])
-        and len(statistics.holm(np.empty(0))) == 0
-    )
-
-
-def test_p_of_resamples():
-    generator = np.random.default_rng(0)
-    draws = generator.normal([2.0, 0.0], 1.0, (4000, 2))
-    assert resampling.bootstrap_p(np.array([2.0, 0.0]), draws) == pytest.approx([0.0455, 1], abs=0.005)
-    draws[::2] = np.nan
-    assert resampling.bootstrap_p(np.array([2.0, 0.0]), draws) == pytest.approx([0.0455, 1], abs=0.01)
-    for nothing in (np.full((9, 1), np.nan), np.full((1, 1), 0.3), np.empty((0, 1))):
-        assert resampling.bootstrap_p(np.array([0.3]), nothing).tolist() == [1]
-    steady = np.full((9, 3), [0.0, 1e-17, -2.0])
-    assert resampling.bootstrap_p(np.array([0.0, 1e-17, -2.0]), steady).tolist() == [1, 1, 0]
-    assert resampling.bootstrap_p(np.array([np.nan]), draws[:, :1]).tolist() == [1]
-
-
 @given(st.integers(1, 8).flatmap(lambda n: st.lists(st.booleans(), min_size=n * n, max_size=n * n)))
 @settings(max_examples=120, deadline=None)
 def test_two_share_a_group_exactly_when_they_are_alike(flags):

@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from store import TABLES, Benchmark, StoreError, resampling, statistics, write_part
+from store import TABLES, Benchmark, StoreError, write_part
 from store.benchmark import ANSWERS
 from tests.store.planted import score_row, write_planted, write_run
 
@@ -93,20 +93,6 @@ def test_ranked_given_params_inside_a_band(planted):
         planted.rank("digits", band=band, params=band)
     with pytest.raises(StoreError, match="Unknown given 'param'. Did you mean 'params'"):
         planted.rank("digits", given="param")
-
-
-def test_resampled_partial_rho_is_that_of_the_resampled_rows():
-    generator = np.random.default_rng(0)
-    truth, given = generator.random(30).round(1), generator.random(30)
-    scores = generator.random((30, 3)) + given[:, None]
-    scores[:4, 1] = np.nan
-    found = resampling.bootstrap_partial_spearman(truth, scores, given, 20, 7)
-    weights = np.random.default_rng(7).multinomial(30, np.full(30, 1 / 30), size=20)
-    for draw, weight in enumerate(weights):
-        rows = np.repeat(np.arange(30), weight)
-        for column in range(3):
-            wanted = statistics.partial_spearman(scores[rows, column], truth[rows], given[rows])
-            assert found[draw, column] == pytest.approx(wanted, abs=1e-12)
 
 
 def own_table(planted):

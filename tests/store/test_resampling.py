@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from store import resampling
+from store import resampling, statistics
 from tests.store.test_statistics import MAYBE, expected
 
 
@@ -68,3 +68,30 @@ def test_interval_covers_as_often_as_it_says():
 def test_interval_without_usable_draws_is_nan():
     assert np.isnan(resampling.interval(np.array([np.nan, np.nan]))).all()
     assert np.isnan(resampling.interval(np.array([]))).all()
+
+
+def test_resampled_partial_rho_is_that_of_the_resampled_rows():
+    generator = np.random.default_rng(0)
+    truth, given = generator.random(30).round(1), generator.random(30)
+    scores = generator.random((30, 3)) + given[:, None]
+    scores[:4, 1] = np.nan
+    found = resampling.bootstrap_partial_spearman(truth, scores, given, 20, 7)
+    weights = np.random.default_rng(7).multinomial(30, np.full(30, 1 / 30), size=20)
+    for draw, weight in enumerate(weights):
+        rows = np.repeat(np.arange(30), weight)
+        for column in range(3):
+            wanted = statistics.partial_spearman(scores[rows, column], truth[rows], given[rows])
+            assert found[draw, column] == pytest.approx(wanted, abs=1e-12)
+
+
+def test_p_of_resamples():
+    generator = np.random.default_rng(0)
+    draws = generator.normal([2.0, 0.0], 1.0, (4000, 2))
+    assert resampling.bootstrap_p(np.array([2.0, 0.0]), draws) == pytest.approx([0.0455, 1], abs=0.005)
+    draws[::2] = np.nan
+    assert resampling.bootstrap_p(np.array([2.0, 0.0]), draws) == pytest.approx([0.0455, 1], abs=0.01)
+    for nothing in (np.full((9, 1), np.nan), np.full((1, 1), 0.3), np.empty((0, 1))):
+        assert resampling.bootstrap_p(np.array([0.3]), nothing).tolist() == [1]
+    steady = np.full((9, 3), [0.0, 1e-17, -2.0])
+    assert resampling.bootstrap_p(np.array([0.0, 1e-17, -2.0]), steady).tolist() == [1, 1, 0]
+    assert resampling.bootstrap_p(np.array([np.nan]), draws[:, :1]).tolist() == [1]

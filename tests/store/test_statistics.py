@@ -73,3 +73,12 @@ def test_columns_together_are_to_the_bit_what_each_is_alone(monkeypatch, exact):
     alone = [statistics.partial_spearman(x, truth, given) for x in columns.T]
     assert partial.tolist() == pytest.approx(alone, nan_ok=True, rel=0, abs=0)
     assert np.isfinite(rho).sum() >= 6 and np.isfinite(partial).sum() >= 4
+
+
+def test_holm_by_hand():
+    p = np.array([0.01, 0.04, 0.03, 0.005])
+    assert statistics.holm(p) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert (
+        statistics.holm(np.array([0.6, 0.9])) == pytest.approx([1, 1])
+        and len(statistics.holm(np.empty(0))) == 0
+    )
