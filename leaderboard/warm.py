@@ -5,6 +5,7 @@ pages, for a session that nobody sees: each is a page as any reader has it, defa
 this file is the page that its session names.
 """
 
+import atexit
 import contextlib
 import gc
 import logging
@@ -32,6 +33,7 @@ def warm() -> None:
     # Libraries and nearly all of the answers stay: to look through them takes a tenth of a second each time.
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # DuckDB complains at length of what is there when the interpreter ends
     logging.disable(logging.NOTSET)
     # Settings are read again as the server starts; that they are others than here is no news.
     logging.getLogger("streamlit.config").addFilter(lambda told: told.levelno >= logging.ERROR)

@@ -172,7 +172,7 @@ def test_what_is_inherited_is_tuned_and_what_a_run_cost_is_told(vitzero, tmp_pat
     (again,) = query(sampled, "SELECT * FROM runs WHERE job = 'accuracy'")
     assert (again["images"], again["seconds"]) == (run["images"], run["seconds"])
 
-    tune = (*SHORT, "protocol=finetune", f"protocol.checkpoint={checkpoint}", "protocol.recipe.epochs=30")
+    tune = (*SHORT, "protocol=finetune", f"protocol.checkpoint={checkpoint}", "protocol.recipe.epochs=24")
     tune += ("protocol.recipe.batch_size=64",)
     code, out, _ = vitzero(f"root={sampled}", *tune, *odd_or_even)
     assert code == 0 and "2 trained, 0 failed" in out

@@ -34,6 +34,7 @@ PAGES = (
 WINDOWS = {"desktop": (1400, 2600), "phone": (390, 4200)}
 THEMES = ("light", "dark")
 PATIENCE = 30  # seconds
+STARTED = "Uvicorn server started"  # all that a server says
 STARTING = 180  # seconds until the server listens: it draws every page before
 
 
@@ -51,7 +52,10 @@ def serving(benchmark: Path | None, home: Path | None = None) -> Iterator[str]:
 def served(
     benchmark: Path | None, home: Path | None = None, under: Sequence[str] = ()
 ) -> Iterator[tuple[str, int]]:
-    """The same, with the process's number; under: a command that becomes the server's, such as a tracer."""
+    """The same, with the process's number; under: a command that becomes the server's, such as a tracer.
+
+    Raises RuntimeError where the server complained of something, if only as it ended.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -65,7 +69,10 @@ def served(
     finally:
         server.terminate()
         server.wait(PATIENCE)
-        server.stderr.close()
+        with server.stderr as stream:
+            complaints = [line for line in stream.read().decode().splitlines() if STARTED not in line]
+    if complaints:
+        raise RuntimeError("\n".join(["The leaderboard complained:", *complaints[:20]]))
 
 
 @contextmanager
