@@ -44,7 +44,7 @@ def gennas(probe: Probe, *, steps: int = 5, images: int = 1, learning_rate: floa
     noise = torch.randn(images, *probe.input_shape, generator=probe.generator("gennas noise"))
     losses = regression_losses(
         probe.network,
-        noise.to(probe.device, probe.dtype),
+        noise.to(probe.device, probe.dtype, non_blocking=True),
         probe.generator("gennas signals"),
         steps,
         learning_rate,
@@ -81,9 +81,9 @@ def regression_losses(
 
         found = features()
         _, channels, height, width = found.shape
-        targets = signals(len(noise), height, width, generator).to(found)
+        targets = signals(len(noise), height, width, generator).to(found, non_blocking=True)
         linear = torch.randn(targets.shape[1], channels, generator=generator) / channels**0.5
-        linear = linear.to(found).requires_grad_()
+        linear = linear.to(found, non_blocking=True).requires_grad_()
         for _ in range(steps):
             loss = _misfit(found, linear, targets)
             losses.append(loss.detach())

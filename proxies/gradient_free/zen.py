@@ -42,7 +42,10 @@ def zen(probe: Probe, *, pooled: bool = False, redraw: bool = True, repeats: int
     total = 0.0
     for _ in range(repeats):
         state = gaussian_weights(probe.network, draws) if redraw else {}
-        images, noise = (torch.randn(probe.images.shape, generator=draws).to(probe.images) for _ in range(2))
+        images, noise = (
+            torch.randn(probe.images.shape, generator=draws).to(probe.images, non_blocking=True)
+            for _ in range(2)
+        )
         total += zen_statistic(probe.network, state, images, noise, pooled)
     return total / repeats
 

@@ -72,7 +72,8 @@ def _from_sketch(tall: Tensor) -> tuple[float, float]:
     """
     rows, columns = tall.shape
     # Not a draw of the score: whatever the directions are, the error is bounded.
-    draws = torch.randn(rows, _RANK, generator=torch.Generator().manual_seed(0)).to(tall)
+    draws = torch.randn(rows, _RANK, generator=torch.Generator().manual_seed(0))
+    draws = draws.to(tall, non_blocking=True)
     directions = torch.linalg.qr(tall.T @ draws).Q  # (columns, rank)
     projected = tall @ directions  # (rows, rank)
     rest = torch.linalg.vector_norm(tall - projected @ directions.T)
