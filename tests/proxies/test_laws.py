@@ -12,11 +12,9 @@ from torch.nn.functional import cross_entropy
 import proxies
 from proxies import Probe, ProxyError
 from proxies.gradient_based.l_swag_lambda import lambda_statistic
-from proxies.probe import depth_percentile, loss, per_sample
-from proxies.probe.activations import ActivationPatterns, agreement, distinct, pack
+from proxies.probe import depth_percentile, loss
 from proxies.probe.layers import weighted_layers
-from proxies.probe.per_sample import Moments, SampleGradients, layers_within, moments_of
-from proxies.probe.walk import Walk
+from proxies.probe.per_sample import Moments, moments_of
 from tests.proxies.networks import NETWORKS, TinyViT, batches, convolutional, draw, rectifier
 
 DOUBLE = batches(dtype=torch.float64)
@@ -26,6 +24,16 @@ def value(name, network, data, seed=0):
     (score,) = proxies.compute([name], network, data, seed=seed).values()
     assert score.status == "ok", score
     return score.value
+
+
+def looped_gradients(network, images, labels):
+    """One backward pass for each sample: its gradients by the weighted layers, (samples, *weight)."""
+    weights = [module.weight for module in weighted_layers(network).values()]
+    found = [
+        torch.autograd.grad(cross_entropy(network(image[None]), label[None]), weights)
+        for image, label in zip(images, labels, strict=True)
+    ]
+    return [torch.stack(layer) for layer in zip(*found, strict=True)]
 
 
 # Baselines
@@ -118,136 +126,6 @@ def test_zico_of_a_written_out_case():
     # |g| is 2 on average at the first two pixels; g spreads by 2 at the first, by 1 at the second, and not at
     # all at the others, which are dropped. Two classes have the same.
     assert value("zico", network, data) == pytest.approx(math.log(2 * (2 / 2 + 2 / 1)), abs=1e-15)
-
-
-# Per-sample gradients
-
-
-def looped_gradients(network, images, labels):
-    """One backward pass for each sample: its gradients by the weighted layers, (samples, *weight)."""
-    weights = [module.weight for module in weighted_layers(network).values()]
-    found = [
-        torch.autograd.grad(cross_entropy(network(image[None]), label[None]), weights)
-        for image, label in zip(images, labels, strict=True)
-    ]
-    return [torch.stack(layer) for layer in zip(*found, strict=True)]
-
-
-def collected(network, images, labels, at_once=None):
-    everything = frozenset({"sum", "signs", "magnitudes", "moments"})
-    collector = SampleGradients(layers_within(network, (0, 9)), len(images), everything)
-    taken = Walk(network, images, labels, {"all": collector}, at_once)
-    taken.run()
-    assert taken.failures == {}
-    return {statistic: collector.of(statistic) for statistic in everything}
-
-
-@pytest.mark.parametrize("build", [*NETWORKS.values(), rectifier], ids=[*NETWORKS, "rectifier"])
-@pytest.mark.parametrize("held", [40, 1 << 19], ids=["rows", "whole"])
-@pytest.mark.parametrize("at_once", [None, 4, 1])
-def test_statistics_of_per_sample_gradients_are_those_of_single_backward_passes(
-    build, held, at_once, monkeypatch
-):
-    monkeypatch.setitem(per_sample._HELD, "cpu", held)
-    network = build().double().eval()
-    images, labels = DOUBLE[0]
-    found = collected(network, images, labels, at_once)
-    for index, each in enumerate(looped_gradients(network, images, labels)):
-        magnitudes, moments = found["magnitudes"][index][1], found["moments"][index][1]
-        for ours, theirs in (
-            (found["sum"][index][1], each.mean(dim=0)),
-            (found["signs"][index][1], each.sign().sum(dim=0)),
-            (magnitudes.mean, each.abs().mean(dim=0)),
-            (magnitudes.variance, each.abs().var(dim=0, correction=0)),
-            (moments.mean, each.mean(dim=0)),
-            (moments.variance, each.var(dim=0, correction=0)),
-        ):
-            torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-18)
-        assert found["sum"][index][0].name == list(weighted_layers(network))[index]
-
-
-def test_per_sample_variances_do_not_depend_on_the_batch_around():
-    """Each sample's loss is its own: doubling every image keeps the variance."""
-    images, labels = DOUBLE[0]
-    once = collected(TinyViT().double(), images, labels)["magnitudes"]
-    twice = collected(TinyViT().double(), images.repeat(2, 1, 1, 1), labels.repeat(2))["magnitudes"]
-    for (_, first), (_, second) in zip(once, twice, strict=True):
-        torch.testing.assert_close(first.variance, second.variance, rtol=1e-9, atol=1e-20)
-
-
-def test_with_batch_norm_in_training_mode_a_sample_is_a_batch_of_its_own():
-    network, (images, labels) = convolutional().double().train(), DOUBLE[0]
-    for (_, moments), each in zip(
-        Probe(network, DOUBLE).gradient_moments(),
-        looped_gradients(convolutional().double().train(), images, labels),
-        strict=True,
-    ):
-        torch.testing.assert_close(moments.variance, each.var(dim=0, correction=0), rtol=1e-9, atol=1e-20)
-
-
-def test_gradients_are_those_of_the_batch_also_with_batch_norm_in_training_mode():
-    network, (images, labels) = convolutional().double().train(), DOUBLE[0]
-    weights = [module.weight for module in weighted_layers(network).values()]
-    expected = torch.autograd.grad(cross_entropy(network(images), labels), weights)
-    found = Probe(convolutional().double().train(), DOUBLE).gradients()
-    for (_, ours), theirs in zip(found, expected, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-15)
-
-
-def test_per_sample_variance_of_nearly_equal_gradients_keeps_its_digits():
-    images = torch.ones(4, 3, 8, 8, dtype=torch.float64)
-    images += 1e-9 * torch.arange(4.0, dtype=torch.float64)[:, None, None, None]
-    labels = torch.zeros(4, dtype=torch.int64)
-    network = rectifier().double()
-    found = collected(network, images, labels)["magnitudes"]
-    for (_, moments), each in zip(found, looped_gradients(network, images, labels), strict=True):
-        assert (moments.variance >= 0).all()
-        by_loop = each.abs().var(dim=0, correction=0)
-        torch.testing.assert_close(moments.variance, by_loop, rtol=1e-4, atol=1e-30)
-
-
-def test_gradients_of_shared_padded_and_windowed_layers():
-    layer = nn.Linear(192, 192)
-    shared = nn.Sequential(nn.Flatten(), layer, nn.ReLU(), layer)
-    padded = nn.Sequential(nn.Conv2d(3, 4, 4, padding="same"), nn.Flatten(), nn.Linear(256, 4))
-    circular = nn.Sequential(
-        nn.Conv2d(3, 4, 3, padding=2, padding_mode="circular"), nn.Flatten(), nn.Linear(400, 4)
-    )
-    images, labels = DOUBLE[0]
-    for network in (shared, padded, circular):
-        network = draw(network, 0).double()
-        found = collected(network, images, labels)["moments"]
-        for (_, moments), each in zip(found, looped_gradients(network, images, labels), strict=True):
-            torch.testing.assert_close(moments.mean, each.mean(dim=0), rtol=1e-9, atol=1e-15)
-            torch.testing.assert_close(moments.variance, each.var(dim=0, correction=0), rtol=1e-9, atol=1e-15)
-
-
-def test_layers_that_do_not_see_the_batch_have_a_sum_and_no_spread():
-    windows = nn.Sequential(
-        nn.Flatten(2), nn.Flatten(0, 1), nn.Linear(64, 8), nn.Unflatten(0, (-1, 3)), nn.Flatten()
-    )
-    network, (images, labels) = draw(windows, 0).double(), DOUBLE[0]
-    (expected,) = torch.autograd.grad(cross_entropy(network(images), labels), [network[2].weight])
-    ((_, found),) = Probe(network, DOUBLE).gradients()
-    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-15)
-    with pytest.raises(ProxyError, match="Layer '2' was given 18 rows for 6 images"):
-        Probe(network, DOUBLE).gradient_moments()
-
-
-def test_an_input_overwritten_in_place_is_noticed():
-    class Overwriting(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.first, self.second = nn.Linear(192, 8), nn.Linear(8, 4)
-
-        def forward(self, images):
-            hidden = self.first(images.flatten(1)).detach().requires_grad_() * 1 + images.mean()
-            logits = self.second(hidden)
-            hidden.detach().mul_(2)
-            return logits
-
-    with pytest.raises(ProxyError, match="'second' was overwritten in place"):
-        Probe(Overwriting(), batches()).gradients()
 
 
 # L-SWAG
@@ -347,69 +225,6 @@ def test_l_swag_batch_over_batches_of_one_image_is_l_swag():
     by_batch = value("l_swag_batch", TinyViT().double(), singles)
     psi = value("l_swag_psi", TinyViT().double(), singles)
     assert by_batch == pytest.approx(by_sample * psi, rel=1e-9)
-
-
-# Activation patterns
-
-
-def patterns(active, cut=None):
-    halves = active.split(cut or active.shape[1], dim=1)
-    rows = -(-len(active) // 8)
-    return [
-        ActivationPatterns(
-            str(i), i, len(active), pack(half, torch.zeros(rows, half.shape[1], dtype=torch.uint8))
-        )
-        for i, half in enumerate(halves)
-    ]
-
-
-@pytest.mark.parametrize("samples", [1, 5, 8, 9, 16, 17, 63, 64, 65, 130])
-def test_packed_patterns_count_and_agree_as_unpacked_ones(samples):
-    generator = torch.Generator().manual_seed(samples)
-    active = torch.randn(samples, 300, generator=generator) > 0
-    active = torch.cat((active, active[:, :40]), dim=1)  # some patterns twice
-    found = patterns(active, cut=100)
-    assert distinct(found) == active.unique(dim=1).shape[1]
-    assert distinct(found[:2]) == active[:, :200].unique(dim=1).shape[1]
-    on = active.double()
-    assert torch.equal(agreement(found), on @ on.T + (1 - on) @ (1 - on).T)
-
-
-@pytest.mark.parametrize("first", [1, 3, 8, 11])
-def test_patterns_are_the_same_whatever_the_parts(first):
-    active = torch.randn(19, 30, generator=torch.Generator().manual_seed(first)) > 0
-    packed = torch.zeros(3, 30, dtype=torch.uint8)
-    for start, part in ((0, active[:first]), (first, active[first:])):
-        pack(part, packed, start)
-    assert torch.equal(packed, patterns(active)[0].packed)
-
-
-def test_psi_is_bounded_and_grows_with_the_interval():
-    data = batches(size=3)
-    assert [pattern.layers for pattern in Probe(TinyViT(), data).activations()] == [4, 8]
-    # Layers 0 to 9, one in each tenth: the activations stand behind the fourth and the eighth.
-    counts = [value(f"l_swag_psi[interval=0-{last}]", TinyViT(), data) for last in (3, 6, 7, 9)]
-    assert counts[0] == counts[1] <= counts[2] == counts[3] == value("swap", TinyViT(), data) <= 2**3
-    score = proxies.compute(["l_swag_psi[interval=0-2]"], TinyViT(), data)["l_swag_psi[interval=0-2]"]
-    assert (score.status, score.message) == ("empty", "No activation stands in tenths 0 to 2 of the depth.")
-
-
-@pytest.mark.parametrize("samples", [1, 2, 3])
-def test_so_few_images_have_no_more_patterns_than_there_are(samples):
-    assert 1 < value("swap", TinyViT(), batches(size=samples)) <= 2**samples
-
-
-def test_nwot_keeps_under_a_permuted_batch():
-    images, labels = batches(size=8)[0]
-    order = torch.randperm(8, generator=torch.Generator().manual_seed(0))
-    first = value("nwot", TinyViT(), [(images, labels)])
-    assert value("nwot", TinyViT(), [(images[order], labels)]) == pytest.approx(first, rel=1e-12)
-
-
-def test_nwot_is_the_log_determinant():
-    kernel = agreement(Probe(TinyViT(), batches(size=8)).activations())
-    assert value("nwot", TinyViT(), batches(size=8)) == pytest.approx(torch.linalg.slogdet(kernel)[1].item())
-    assert kernel.diagonal().tolist() == [2 * 5 * 32] * 8
 
 
 # SynFlow

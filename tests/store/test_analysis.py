@@ -1,7 +1,7 @@
-"""Bias, bands, similarity, information, tops, groups: brute force, laws, planted and published tables."""
+"""Laws of every analysis; bias, bands and similarity: brute force, planted and published tables."""
 
 import json
-from itertools import combinations, pairwise, permutations
+from itertools import combinations, permutations
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from store import Benchmark, StoreError, resampling, statistics, write_part
+from store import Benchmark, StoreError, statistics, write_part
 from store import analysis as analysing
 from store import groups as grouping
 from store import information as informing
 from store import top as topping
 from tests.shared import TABLES, needs_tables
-from tests.store.planted import accuracy_row, mixed, score_row
+from tests.store.planted import accuracy_row, score_row
 from tests.store.test_rank import rows_of, write_small
 from tests.store.test_statistics import expected
 
@@ -310,255 +310,6 @@ def test_a_proxy_of_one_seed_does_not_tell_how_it_repeats(tmp_path):
         found = {(a, b): rho for a, b, rho in rows_of(benchmark.similarity(), "first", "second", "rho")}
     assert found["snip", "snip"] is None and found["zico", "zico"] == pytest.approx(0.8)
     assert found["snip", "zico"] == pytest.approx((-1 - 0.8) / 2)
-
-
-# Information
-
-
-def entropy_of(*columns):
-    """Plug-in entropy of joint values in bits, and how many different ones there are."""
-    _, counts = np.unique(np.column_stack(columns), axis=0, return_counts=True)
-    p = counts / counts.sum()
-    return float(-(p * np.log2(p)).sum()), len(counts)
-
-
-def width_bins(values, bins):
-    """As NAS-Bench-Suite-Zero's code: edges of a histogram, the largest value in the last bin."""
-    edges = np.histogram_bin_edges(values, bins)
-    edges[-1] = np.inf
-    return np.digitize(values, edges)
-
-
-@pytest.mark.parametrize("binning", informing.BINNINGS)
-def test_information_equals_brute_force(tmp_path, binning):
-    generator = np.random.default_rng(0)
-    quality = generator.standard_normal(150)
-    accuracy = 1 / (1 + np.exp(-quality))
-    scores = {name: mixed(quality, c, generator) for name, c in (("x", 0.9), ("y", 0.5), ("z", 0.0))}
-    scores["z"][:20] = np.nan
-    with write_small_named(tmp_path, [f"a{i:03}" for i in range(150)], accuracy, scores) as benchmark:
-        rows = benchmark.information_gain(binning=binning).to_pylist()
-    assert [(row["first"], row["second"]) for row in rows] == list(permutations("xyz", 2))
-    for row in rows:
-        first, second = scores[row["first"]], scores[row["second"]]
-        used = np.isfinite(first) & np.isfinite(second)
-        n = used.sum()
-        if binning == "equal_width":
-            bins = round(1 + 3.322 * np.log(n))
-            y, a, b = (width_bins(values[used], bins) for values in (accuracy, first, second))
-        else:
-            bins = 3 if n == 150 else 2
-            y, a, b = (
-                (stats.rankdata(values[used]) - 0.5) * bins // n for values in (accuracy, first, second)
-            )
-
-        def entropy(*columns, n=n):
-            plain, cells = entropy_of(*columns)
-            return plain + (binning == "equal_count") * (cells - 1) / (2 * n * np.log(2))
-
-        known, one = entropy(y), entropy(y, a) - entropy(a)
-        both = entropy(y, a, b) - entropy(a, b)
-        assert (row["n"], row["bins"], row["binning"]) == (n, bins, binning)
-        assert [row["entropy"], row["given_first"], row["given_both"]] == pytest.approx([known, one, both])
-        assert row["gain"] == pytest.approx(one - both)
-
-
-@pytest.mark.parametrize("binning", informing.BINNINGS)
-def test_a_copy_of_the_first_adds_nothing_and_the_accuracy_adds_all(tmp_path, binning):
-    accuracy = np.random.default_rng(1).random(200)
-    noise = np.random.default_rng(2).random(200)
-    scores = {"noise": noise, "copy": -noise, "truth": accuracy, "same": np.ones(200)}
-    with write_small_named(tmp_path, [f"a{i:03}" for i in range(200)], accuracy, scores) as benchmark:
-        found = {
-            (row["first"], row["second"]): row
-            for row in benchmark.information_gain(binning=binning).to_pylist()
-        }
-    assert found["noise", "same"]["gain"] == pytest.approx(0, abs=1e-12)
-    assert found["noise", "copy"]["gain"] == pytest.approx(0, abs=0.02 if binning == "equal_width" else 1e-12)
-    assert found["noise", "truth"]["given_both"] == pytest.approx(0, abs=1e-12)
-    assert found["truth", "noise"]["given_first"] == pytest.approx(0, abs=1e-12)
-    # Many cells of equal width seem to tell all there is, even of noise; a few equal counts do not.
-    told = found["noise", "truth"]["entropy"] - found["noise", "truth"]["given_first"]
-    assert told > 1 if binning == "equal_width" else abs(told) < 0.1
-
-
-def test_bins_of_equal_width_take_any_numbers():
-    assert informing.equal_width(np.array([-1e308, 0.0, 1e308]), 4).tolist() == [0, 2, 3]
-    assert informing.equal_width(np.array([5.0, 5.0]), 4).tolist() == [0, 0]
-    values = np.random.default_rng(0).standard_normal(500)
-    assert np.array_equal(informing.equal_width(values, 24), width_bins(values, 24) - 1)
-
-
-def test_the_number_of_bins_is_the_published_one():
-    assert [informing.sturges(n) for n in (1, 10, 1000)] == [1, 9, 24]
-    assert [informing.sparse(n) for n in (1, 134, 135, 625, 2559, 2560, 10**6)] == [2, 2, 3, 5, 7, 8, 8]
-
-
-# Tops
-
-
-def orders(scores):
-    """Every order of rows, best first, that the scores allow."""
-    known = [row for row in range(len(scores)) if np.isfinite(scores[row])]
-    return [order for order in permutations(known) if all(scores[a] >= scores[b] for a, b in pairwise(order))]
-
-
-@given(
-    st.lists(st.tuples(SCORE, st.sampled_from([0.1, 0.2, 0.25, 0.9])), min_size=2, max_size=6),
-    st.integers(1, 6),
-)
-@settings(max_examples=80, deadline=None)
-def test_tops_are_the_mean_over_every_order_of_ties(rows, k):
-    scores, accuracy = np.array(rows).T
-    found = topping.measures(scores, accuracy, k)
-    if np.isfinite(scores).sum() < k:
-        assert all(np.isnan(value) for value in found.values())
-        return
-    best = sorted(accuracy, reverse=True)
-    spread = (accuracy - min(accuracy)) / (np.ptp(accuracy) or 1)
-    discount = 1 / np.log2(np.arange(2, k + 2))
-    tops = [list(order[:k]) for order in orders(scores)]
-    wanted = {
-        "regret": np.mean([best[0] - accuracy[top].max() for top in tops]),
-        "accuracy": np.mean([accuracy[top].mean() for top in tops]),
-        "overlap": np.mean([(accuracy[top] >= best[k - 1]).mean() for top in tops]),
-        "ndcg": np.nan,
-        "ndcg_of_accuracy": np.mean([accuracy[top] @ discount for top in tops]) / (best[:k] @ discount),
-    }
-    if np.ptp(accuracy) > 0:
-        ideal = np.sort(spread)[::-1][:k] @ discount
-        wanted["ndcg"] = np.mean([spread[top] @ discount for top in tops]) / ideal
-    assert found == pytest.approx(wanted, abs=1e-12, nan_ok=True)
-
-
-def test_ndcg_equals_another_library():
-    metrics = pytest.importorskip("sklearn.metrics")
-    generator = np.random.default_rng(0)
-    accuracy, scores = generator.random(80), generator.integers(0, 12, 80).astype(float)
-    for k in (1, 7, 80):
-        wanted = metrics.ndcg_score([accuracy], [scores], k=k)
-        assert topping.ndcg(scores, accuracy, k) == pytest.approx(wanted, abs=1e-12)
-
-
-def test_the_accuracy_itself_finds_all_and_its_reverse_nothing(tmp_path):
-    accuracy = np.random.default_rng(3).random(60).round(2)  # with ties
-    scores = {"truth": accuracy, "reverse": -accuracy, "same": np.zeros(60)}
-    with write_small_named(tmp_path, [f"a{i:03}" for i in range(60)], accuracy, scores) as benchmark:
-        rows = benchmark.top(k=(1, 5, 50, 61)).to_pylist()
-    assert {row["k"] for row in rows} == {1, 5, 50}
-    for row in rows:
-        if row["proxy"] == "truth":
-            assert (row["regret"], row["overlap"]) == (0, 1) and row["ndcg"] == pytest.approx(1, abs=1e-12)
-            assert row["accuracy"] == pytest.approx(np.sort(accuracy)[-row["k"] :].mean())
-        if row["proxy"] == "same":
-            for measure in ("regret", "overlap", "ndcg"):
-                assert row[measure] == row[f"{measure}_by_chance"]
-        if row["proxy"] == "reverse":
-            assert row["regret"] > row["regret_by_chance"] and row["ndcg"] < row["ndcg_by_chance"]
-
-
-def test_chance_is_what_random_orders_find():
-    generator = np.random.default_rng(0)
-    accuracy = generator.random(30)
-    chance = topping.measures(np.zeros(30), accuracy, 4)
-    drawn = [topping.measures(generator.random(30), accuracy, 4) for _ in range(3000)]
-    for name, value in chance.items():
-        assert value == pytest.approx(np.mean([one[name] for one in drawn]), abs=0.01), name
-
-
-def test_an_architecture_without_score_is_never_found(tmp_path):
-    scores = {"snip": [1.0, 2.0, 3.0, np.nan]}
-    with write_small_named(tmp_path, list("abcd"), [0.1, 0.2, 0.3, 0.9], scores) as benchmark:
-        apart = rows_of(benchmark.top(k=[1, 4]), "regret", "n")
-        shared = rows_of(benchmark.top(k=1, shared=True), "regret", "n")
-    assert apart == [(pytest.approx(0.6), 3), (None, 3)] and shared == [(0, 3)]
-
-
-# Comparisons and groups
-
-
-def test_compare_takes_proxies_of_other_seeds_and_single_seeds(tmp_path):
-    generator = np.random.default_rng(0)
-    accuracy = generator.random(30)
-    series = {("snip", 0): generator.random(30), ("zico", 3): generator.random(30), ("zico", 4): accuracy}
-    with write_small(tmp_path, accuracy, series) as benchmark:
-        whole = benchmark.compare("snip", "zico", draws=100).to_pylist()[0]
-        one = benchmark.compare(("zico", 3), ("zico", 4), draws=100).to_pylist()[0]
-        none = benchmark.compare(("zico", 9), "snip", draws=100).to_pylist()[0]
-    rho = {key: stats.spearmanr(values, accuracy).statistic for key, values in series.items()}
-    assert whole["rho_a"] == pytest.approx(rho["snip", 0])
-    assert whole["rho_b"] == pytest.approx((rho["zico", 3] + rho["zico", 4]) / 2)
-    assert (whole["seed_a"], whole["seed_b"]) == (None, None) and 0 <= whole["p"] <= 1
-    assert (one["rho_a"], one["rho_b"]) == pytest.approx((rho["zico", 3], 1)) and one["separable"]
-    assert (one["seed_a"], one["seed_b"]) == (3, 4) and one["p"] < 0.01
-    assert (none["n"], none["rho_a"], none["p"]) == (0, None, None)
-
-
-@given(st.integers(1, 8).flatmap(lambda n: st.lists(st.booleans(), min_size=n * n, max_size=n * n)))
-@settings(max_examples=120, deadline=None)
-def test_two_share_a_group_exactly_when_they_are_alike(flags):
-    n = int(len(flags) ** 0.5)
-    alike = np.triu(np.array(flags).reshape(n, n), 1)
-    alike = alike | alike.T | np.eye(n, dtype=bool)
-    found = grouping.cover(alike)
-    for x in range(n):
-        for y in range(n):
-            assert alike[x, y] == any(x in group and y in group for group in found)
-    for group in found:  # as large as it can be
-        assert not any(alike[other, group].all() for other in set(range(n)) - set(group))
-
-
-def test_letters_go_on_after_z():
-    names = grouping._letters(~np.eye(30, dtype=bool))
-    assert names[0] == "a" and names[25:28] == ["z", "aa", "ab"]
-
-
-def test_groups_agree_with_the_comparison_of_each_pair(planted):
-    chosen = ["params", "macs", "zico", "grasp", "random"]
-    rows = planted.groups("digits", draws=200, seed=3, protocol="scratch", proxies=chosen).to_pylist()
-    names = [row["proxy"] for row in rows]
-    assert names == planted.rank("digits", "scratch", proxies=chosen, draws=0)["proxy"].to_pylist()
-    pairs = list(combinations(range(len(rows)), 2))
-    one = {"task": "digits", "protocol": "scratch", "draws": 200, "seed": 3}
-    p = [planted.compare(names[a], names[b], **one).to_pylist()[0]["p"] for a, b in pairs]
-    apart = dict(zip(pairs, statistics.holm(np.array(p)) < 0.05, strict=True))
-    assert set(apart.values()) == {True, False}
-    for (a, b), told in apart.items():
-        share = set(rows[a]["groups"].split()) & set(rows[b]["groups"].split())
-        assert bool(share) != told
-    for place, row in enumerate(rows):
-        above = sum(told for (a, b), told in apart.items() if b == place)
-        below = sum(told for (a, b), told in apart.items() if a == place)
-        assert (row["first_place"], row["last_place"]) == (1 + above, len(rows) - below)
-        assert row["with_best"] == (not apart.get((0, place), False))
-        assert (row["comparisons"], row["n"]) == (10, 57)  # every one meets grasp, which failed on three
-
-
-def test_equal_orders_are_one_group_and_a_constant_has_none(tmp_path):
-    accuracy = np.random.default_rng(0).random(80)
-    scores = {"params": accuracy, "macs": accuracy**3, "turned": -accuracy, "same": np.ones(80)}
-    with write_small_named(tmp_path, [f"a{i:03}" for i in range(80)], accuracy, scores) as benchmark:
-        rows = {row["proxy"]: row for row in benchmark.groups(draws=100).to_pylist()}
-    assert rows["params"]["groups"] == rows["macs"]["groups"] != rows["turned"]["groups"]
-    assert [rows[name]["first_place"] for name in ("params", "macs", "turned")] == [1, 1, 3]
-    assert [rows[name]["last_place"] for name in ("params", "macs", "turned")] == [2, 2, 3]
-    same = rows["same"]
-    assert (same["groups"], same["with_best"], same["n"], same["comparisons"]) == (None, None, 80, 0)
-
-
-def test_equal_proxies_are_seldom_told_apart():
-    """Six proxies as good as one another, a hundred times: the correction keeps its promise for all pairs."""
-    generator = np.random.default_rng(0)
-    wrong = 0
-    for _ in range(100):
-        quality = generator.standard_normal(60)
-        scores = np.column_stack([mixed(quality, 0.6, generator) for _ in range(6)])
-        drawn = resampling.bootstrap_spearman(quality, scores, 200, generator)
-        rho = np.array([statistics.spearman(column, quality) for column in scores.T])
-        pairs = np.array(list(combinations(range(6), 2))).T
-        p = resampling.bootstrap_p(rho[pairs[0]] - rho[pairs[1]], drawn[:, pairs[0]] - drawn[:, pairs[1]])
-        wrong += bool((statistics.holm(p) < 0.05).any())
-    assert wrong <= 10
 
 
 # Published tables
