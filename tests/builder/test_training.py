@@ -150,6 +150,27 @@ def begun(forward=None, **changes):
     return Training(supernet, forward or draw, digits, images, recipe, 3, "")
 
 
+def test_steps_on_a_batch_lower_its_loss():
+    (architecture,) = spaces.get("autoformer-micro").sample(1, seed=0)
+    training = begun(
+        lambda batch, choices: training.network(batch, architecture),
+        augmentation=Augmentation(),
+        warmup_epochs=0,
+        ema=0.0,
+    )
+    (pixels, labels), *_ = training.images.batches(torch.arange(200), 200)
+
+    def loss():
+        with torch.no_grad():
+            logits = training.network(training.task.normalise(pixels), architecture)
+        return torch.nn.functional.cross_entropy(logits, labels).item()
+
+    before = loss()
+    for _ in range(20):
+        training.take_step(pixels, labels)
+    assert loss() < before - 0.1
+
+
 def test_the_average_follows_the_weights():
     training = begun()
     weight = training.network.head.weight
