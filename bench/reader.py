@@ -21,7 +21,9 @@ from store import Benchmark
 from store.release.manifest import Manifest
 from store.release.pack import pack
 
-WARM = 200  # times that a warm question is asked, each time of another architecture or task; the median counts
+WARM = (
+    200  # times that a warm question is asked, each time of another architecture or task; the median counts
+)
 
 
 def main(arguments: list[str]) -> int:

@@ -14,7 +14,7 @@ from PIL import Image
 from builder import spherical
 from builder.errors import BuilderError
 from builder.seeds import generator
-from builder.settings import SphericalSettings, TaskSettings
+from builder.settings.task import SphericalSettings, TaskSettings
 from builder.sources import Source, reason
 
 # Of the pixels that come out; part of what a decoded copy goes by. Raised with this file or spherical.py.

@@ -21,7 +21,8 @@ from typing import Any
 import torch
 
 from builder.plan import Block
-from builder.settings import Settings, TaskSettings
+from builder.settings import Settings
+from builder.settings.task import TaskSettings
 from store import TABLES, Benchmark, StoreError, write_part
 from store.location import is_remote, location
 from store.parts import compacted

@@ -15,7 +15,8 @@ from builder.errors import BuilderError
 from builder.plan import literals, quoted
 from builder.provenance import Run, deciding
 from builder.seeds import derive_seed
-from builder.settings import ScoreSettings, Settings
+from builder.settings import Settings
+from builder.settings.jobs import ScoreSettings
 from builder.taskonomy import Taskonomy
 from builder.tasks import Task
 from spaces import Architecture

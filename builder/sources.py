@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from builder.errors import BuilderError
-from builder.settings import TaskSettings
+from builder.settings.task import TaskSettings
 
 _SPLIT_WORDS = ("train", "validation", "valid", "test")
 

@@ -19,7 +19,7 @@ from builder.cache import Decoded, decode_all, open_cache
 from builder.errors import BuilderError
 from builder.pixels import VERSION, decode
 from builder.seeds import generator
-from builder.settings import TaskSettings
+from builder.settings.task import TaskSettings
 from builder.sources import Source, open_source
 from store.write import part_name
 

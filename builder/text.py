@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 def number(value: float | None) -> str:
     """Return a number with two digits, a dash where there is none."""
-    return "-" if value is None else f"{value:.2f}"
+    return "-" if value is None else f"{value:z.2f}"
 
 
 def clock(seconds: float) -> str:

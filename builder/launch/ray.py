@@ -20,7 +20,8 @@ from builder.errors import BuilderError
 from builder.launch import stages
 from builder.launch.work import work
 from builder.plan import Block
-from builder.settings import RaySettings, Settings
+from builder.settings import Settings
+from builder.settings.launchers import RaySettings
 
 waits = True
 

@@ -20,7 +20,8 @@ from builder.interruption import terminable
 from builder.launch import stages
 from builder.launch.work import work
 from builder.plan import Block
-from builder.settings import Settings, SlurmSettings
+from builder.settings import Settings
+from builder.settings.launchers import SlurmSettings
 from store.location import is_remote, location
 from store.write import part_name, replacing
 

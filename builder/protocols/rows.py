@@ -20,7 +20,8 @@ from builder.costs import Costs
 from builder.errors import BuilderError
 from builder.plan import Wanted
 from builder.provenance import Cost, Run, deciding
-from builder.settings import Recipe, Settings
+from builder.settings import Settings
+from builder.settings.protocol import Recipe
 from builder.tasks import Task
 from builder.training.evaluate import Evaluation
 from builder.training.images import SplitImages

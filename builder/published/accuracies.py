@@ -16,7 +16,7 @@ from typing import Any
 from builder.errors import BuilderError
 from builder.published import files, importer
 from builder.published.importer import Column, Importer
-from builder.settings import Published
+from builder.settings.protocol import Published
 from builder.sources import reason
 from spaces import Architecture, Space, SpaceError
 

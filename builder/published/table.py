@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from builder.errors import BuilderError
 from builder.published.accuracies import Accuracies, by_genome
-from builder.settings import Published
+from builder.settings.protocol import Published
 from spaces import Space
 
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from builder.errors import BuilderError, TrainingFailed
 from builder.interruption import Postponed
 from builder.seeds import derive_seed, generator
-from builder.settings import Recipe
+from builder.settings.protocol import Recipe
 from builder.tasks import Task
 from builder.training.augment import augment, mix
 from builder.training.checkpoint import load_checkpoint, save_checkpoint

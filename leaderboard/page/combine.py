@@ -60,13 +60,13 @@ def judged(found: combining.Combined) -> None:
     """Published beside honest numbers."""
     told, where = found.judgement, frame.numbers()
     if not combiners.get(found.name).fits:
-        frame.number(where, "rho", f"{told.on_all:.2f}", "looks at no accuracy")
+        frame.number(where, "rho", f"{told.on_all:z.2f}", "looks at no accuracy")
     else:
         there = not pd.isna(told.across_tasks)
-        elsewhere = f"{told.across_tasks:.2f}" if there else DASH
-        less = f"{-told.optimism:+.2f} against published"
-        frame.number(where, "rho as published", f"{told.on_all:.2f}", "fitted on what it is judged on")
-        frame.number(where, "rho on unseen architectures", f"{told.across_architectures:.2f}", less)
+        elsewhere = f"{told.across_tasks:z.2f}" if there else DASH
+        less = f"{-told.optimism:+z.2f} against published"
+        frame.number(where, "rho as published", f"{told.on_all:z.2f}", "fitted on what it is judged on")
+        frame.number(where, "rho on unseen architectures", f"{told.across_architectures:z.2f}", less)
         below = "fitted on the others" if there else "there is no other task"
         frame.number(where, "rho on an unseen task", elsewhere, below)
         st.caption("Unseen architectures: mean over five random halvings; the chart below shows the first.")
@@ -83,7 +83,7 @@ def against(found: combining.Combined) -> None:
         )
         if pd.notna(row.low):
             lines.append(
-                f"- {verdict} **{plain(row.b)}**: {row.difference:+.2f} [{row.low:+.2f}, {row.high:+.2f}]"
+                f"- {verdict} **{plain(row.b)}**: {row.difference:+z.2f} [{row.low:+z.2f}, {row.high:+z.2f}]"
             )
     st.markdown("\n".join(lines) or "Nothing to compare.")
 
@@ -93,13 +93,13 @@ def libra(choice: Choice, chosen: tuple[str, ...]) -> None:
     st.subheader("LIBRA's three steps", anchor=False)
     best = choice.rho[chosen[0]]
     st.markdown(
-        f"1. **{plain(chosen[0])}** has the highest rho, {best:.2f}. Candidates lie within "
-        f"{choice.window:.2f} below it{', a band that had to be widened' if choice.widened else ''}: "
+        f"1. **{plain(chosen[0])}** has the highest rho, {best:z.2f}. Candidates lie within "
+        f"{choice.window:z.2f} below it{', a band that had to be widened' if choice.widened else ''}: "
         f"{len(choice.candidates)}.\n"
         + (f"2. **{plain(chosen[1])}** adds the least information to it.\n" if len(chosen) > 1 else "")
         + (
             f"3. **{plain(chosen[2])}** has, of the rest, the bias towards params nearest to that of the "
-            f"accuracies, {choice.bias_of_accuracy:.2f}."
+            f"accuracies, {choice.bias_of_accuracy:z.2f}."
             if len(chosen) > 2
             else ""
         )

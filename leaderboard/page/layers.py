@@ -46,8 +46,8 @@ def said(found) -> str:
     ):
         for row in found[found[flag]].itertuples():
             lines.append(
-                f"- {what}, tenths {row.first} to {row.last}: rho {row.rho:.2f} on all {row.n}, "
-                f"**{row.rho_other:.2f}** [{row.low:.2f}, {row.high:.2f}] on the half that nothing was "
+                f"- {what}, tenths {row.first} to {row.last}: rho {row.rho:z.2f} on all {row.n}, "
+                f"**{row.rho_other:z.2f}** [{row.low:z.2f}, {row.high:z.2f}] on the half that nothing was "
                 "fitted on."
             )
     return "\n".join(lines)

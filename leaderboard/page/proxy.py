@@ -80,7 +80,7 @@ def draw_scatter(filters: Filters, ranked: pd.DataFrame, name: str, height: int)
     points = points[points["seed"] == seed]
     log = charts.wide(points) and state.switch(st, "Logarithmic scores", "log", True)
     row = ranked.set_index("proxy").loc[name]
-    title = f"{name} on {task}: rho {row[task] if task in row else row['rho']:.2f}"
+    title = f"{name} on {task}: rho {row[task] if task in row else row['rho']:z.2f}"
     height -= SWITCH * charts.wide(points)
     of = (points, colour, log, title, small_print(row, seed), height)
     frame.chart(st, charts.scatter, *of, key="scatter", alt=f"{name}: score against accuracy")
@@ -97,12 +97,12 @@ def small_print(row: pd.Series, seed: int) -> str:
 def facts(slot: DeltaGenerator, found: pd.DataFrame, name: str, about: Definition) -> None:
     """The proxy in five numbers. found: rows of `Benchmark.overall`."""
     row = found.set_index("proxy").loc[name]
-    between = None if pd.isna(row["low"]) else f"[{row['low']:.2f}, {row['high']:.2f}]"
+    between = None if pd.isna(row["low"]) else f"[{row['low']:z.2f}, {row['high']:z.2f}]"
     places = place(row["first_place"], row["last_place"]) or DASH
-    beyond = DASH if pd.isna(row["rho_given_params"]) else f"{row['rho_given_params']:.2f}"
+    beyond = DASH if pd.isna(row["rho_given_params"]) else f"{row['rho_given_params']:z.2f}"
     price = DASH if pd.isna(row["seconds"]) else f"{row['seconds'] * 1000:,.1f}"
     where = slot.container(horizontal=True, gap="large")
-    frame.number(where, "rho", f"{row['rho']:.2f}", between, STATISTICS["interval"])
+    frame.number(where, "rho", f"{row['rho']:z.2f}", between, STATISTICS["interval"])
     frame.number(where, "place", places, f"of {found['rank'].notna().sum()}", STATISTICS["place"])
     frame.number(where, "rho given params", beyond, None, STATISTICS["rho given params"])
     frame.number(where, "milliseconds", price, "for one architecture", STATISTICS["ms"])

@@ -17,6 +17,8 @@ from leaderboard.words import DASH, STATISTICS, plain
 from store import StoreError
 from store.overall import OVERALL
 
+SHORT, TALL = 470, 640  # pixels of the scatter, as high as the chart beside of few proxies or of more
+FEW = 20
 DRAWS = 1000  # redraws of the architectures for intervals and places
 COLUMNS = [
     "place", "proxy", "kind", "rho", "low", "high", "rho_given_params", "n", "failed", "unscored",
@@ -177,7 +179,7 @@ def draw_proxy(where: DeltaGenerator, filters: Filters, ranked: pd.DataFrame, pi
     """Draw the architectures as the picked proxy sees them, about as high as the chart beside."""
     if picked is not None:
         with where:
-            draw_scatter(filters, ranked, picked, 470 if len(ranked) < 20 else 640)
+            draw_scatter(filters, ranked, picked, SHORT if len(ranked) < FEW else TALL)
 
 
 def pictured(

@@ -189,4 +189,4 @@ def _or_none(rank: int | None) -> str:
 
 
 def _number(rho: float | None) -> str:
-    return "none" if rho is None else f"{rho:.2f}"
+    return "none" if rho is None else f"{rho:z.2f}"

@@ -14,7 +14,7 @@ import torch
 
 from builder import cache
 from builder.errors import BuilderError
-from builder.settings import SphericalSettings
+from builder.settings.task import SphericalSettings
 from builder.tasks import Task
 from builder.training.evaluate import Evaluation
 from builder.training.images import HeldImages, ReadImages, SplitImages

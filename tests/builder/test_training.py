@@ -11,7 +11,7 @@ import torch
 import spaces
 from builder import tasks
 from builder.errors import BuilderError, TrainingFailed
-from builder.settings import Recipe
+from builder.settings.protocol import Recipe
 from builder.training import evaluate
 from builder.training.augment import Augmentation, augment
 from builder.training.evaluate import Evaluation

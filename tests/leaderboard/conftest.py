@@ -12,8 +12,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from leaderboard import frame
 from leaderboard.__main__ import APP
+from leaderboard.charts import specification
 from store import Benchmark
 from store.write import write_part
 from tests.store.planted import CORRELATIONS, score_row, write_planted
@@ -30,7 +30,7 @@ LAYERS = 20
 @pytest.fixture(autouse=True)
 def charts_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every chart that a page draws here is one that Vega-Lite allows."""
-    monkeypatch.setattr(frame, "CHECKED", True)
+    monkeypatch.setattr(specification, "CHECKED", True)
 
 
 @pytest.fixture(scope="session")

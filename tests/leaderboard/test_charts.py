@@ -4,8 +4,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from leaderboard import frame, theme
+from leaderboard import theme
 from leaderboard.charts import cost, layers, proxy, ranking, search, tasks
+from leaderboard.charts.specification import specified
 from leaderboard.words import short
 
 RANKING = pd.DataFrame(
@@ -175,7 +176,7 @@ def test_the_best_so_far_is_a_line_a_search() -> None:
 
 
 def test_rows_reach_the_browser_as_tables_that_it_can_read() -> None:
-    spec = frame._specified(ranking.intervals, (RANKING, None, 0.9, "rho"))
+    spec = specified(ranking.intervals, (RANKING, None, 0.9, "rho"))
     named = {layer["data"]["name"] for layer in spec["layer"]}
     assert named == set(spec["datasets"])
     (rows,) = [table for table in spec["datasets"].values() if "low" in table.column_names]
