@@ -15,6 +15,7 @@ from builder.plan import Block, block_size, quoted
 from builder.settings import Settings
 from builder.text import clock
 from store import Benchmark
+from store.location import is_there
 
 Row = dict[str, Any]
 
@@ -123,7 +124,7 @@ class Costs:
         return [row for row in rows if row["device"] == chosen]
 
     def _ask(self, table: str, query: str) -> list[Row]:
-        if not (self._root / table).is_dir():
+        if not is_there(self._root / table):
             return []
         with Benchmark.open(self._root) as benchmark:
             return benchmark.sql(query).to_pylist()

@@ -15,6 +15,7 @@ import pyarrow as pa
 from builder.errors import BuilderError
 from spaces import Architecture, Space
 from store import TABLES, Benchmark
+from store.location import is_there
 from store.parts import find_parts
 from store.write import part_name, replacing
 
@@ -80,14 +81,14 @@ class Wanted:
     def note(self, root: Path) -> None:
         """Write it, under a name that says what it is about, unless it is there."""
         path = self._path(root)
-        if not path.exists():
+        if not is_there(path):
             with replacing(path) as temporary:
                 temporary.write_text(json.dumps(asdict(self), sort_keys=True))
 
     def noted(self, root: Path, size: Callable[[], int]) -> Wanted:
         """Return it as it was noted first, or else in blocks of `size()`, which takes time to find out."""
         path = self._path(root)
-        return Wanted(**json.loads(path.read_text())) if path.exists() else replace(self, block=size())
+        return Wanted(**json.loads(path.read_text())) if is_there(path) else replace(self, block=size())
 
     @staticmethod
     def all_of(root: Path) -> list[Wanted]:
@@ -105,7 +106,7 @@ def opened(root: Path, space: str, *tables: str) -> Benchmark:
 
     Raises BuilderError, which names the space, where there is no table of architectures.
     """
-    if not (root / "architectures").is_dir():
+    if not is_there(root / "architectures"):
         raise _nothing(root, space, f"in {root}")
     parts = partial(find_parts, root, (*tables, "runs"))
     return Benchmark(root, parts(), find=parts)
@@ -166,7 +167,7 @@ def missing(
     retry_failed: a failed row counts as missing; else it counts as there.
     """
     keys = list(keys)
-    if not keys or not root.is_dir():
+    if not keys or not is_there(root):
         return keys
     with Benchmark.open(root) as benchmark:
         absent = benchmark.missing(table, pa.Table.from_pylist(keys)).to_pylist()

@@ -24,7 +24,7 @@ from builder.plan import Block
 from builder.settings import Settings
 from builder.settings.task import TaskSettings
 from store import TABLES, Benchmark, StoreError, write_part
-from store.location import is_remote, location
+from store.location import is_remote, is_there, location
 from store.parts import compacted
 from store.write import clean_temporary
 
@@ -170,7 +170,7 @@ class Run:
     def _before(self) -> dict[str, Any]:
         """Return the row this run left when it was interrupted, empty if there is none."""
         own = self.root / "runs" / f"{self.id}.parquet"
-        paths = [path for path in (own, *compacted(self.root / "runs")) if path.exists()]
+        paths = [path for path in (own, *compacted(self.root / "runs")) if is_there(path)]
         if not paths:
             return {}
         try:
@@ -185,7 +185,7 @@ class Run:
 
 def _last(root: Path) -> tuple[int, datetime | None]:
     """Return how many runs there were, and when the last one began."""
-    if not (root / "runs").is_dir():
+    if not is_there(root / "runs"):
         return 0, None
     with Benchmark.open(root) as benchmark:
         row = benchmark.sql("SELECT count(*) AS n, max(started) AS last FROM runs").to_pylist()[0]

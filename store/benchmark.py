@@ -20,6 +20,7 @@ from store import seeds as spread
 from store import top as best
 from store.connection import Connection, Find
 from store.errors import StoreError, unknown
+from store.location import is_there
 from store.own_scores import score_rows
 from store.parts import find_parts
 from store.questions.depths import Depths
@@ -108,7 +109,7 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
         """
         root = locate(source, offline)
         release = None
-        if (root / NAME).exists() or (root / RANKINGS).exists():
+        if is_there(root / NAME) or is_there(root / RANKINGS):
             release = Manifest.read(root)
             for trouble in (*(misfit(root, file) for file in release.files), *strangers(root, release)):
                 if trouble:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from store.benchmark import Benchmark
+from store.location import is_there
 from store.parts import COMPACTED, find_parts
 from store.schema import TABLES, table
 from store.write import part_name, write_part
@@ -42,7 +43,7 @@ def compact(root: Path, name: str) -> tuple[int, int]:
         merged = COMPACTED + part_name(name, start, keys=keys)
         write_part(root, name, rows.slice(start, MOST_ROWS), merged)
     for path, state in small.items():
-        if path.exists() and _state(path) == state:  # else somebody wrote it anew
+        if is_there(path) and _state(path) == state:  # else somebody wrote it anew
             path.unlink(missing_ok=True)
     return len(small), len(starts)
 

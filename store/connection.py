@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from store.copies import copies, original
 from store.errors import StoreError
+from store.location import is_there
 from store.parts import damaged_part
 from store.schema import TABLES, Table
 
@@ -104,7 +105,7 @@ class Connection:
                     raise StoreError("sql: this statement gives no table. Ask with SELECT.")
                 return answer.to_arrow_table()
             except duckdb.IOException as error:
-                if self._find is None or all(path.exists() for path in chain(*self.parts.values())):
+                if self._find is None or all(is_there(path) for path in chain(*self.parts.values())):
                     raise self._trouble(error) from None
             except duckdb.Error as error:
                 raise self._trouble(error) from None

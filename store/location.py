@@ -31,6 +31,20 @@ def location(root: str | Path) -> Path:
         raise StoreError(f"{root} cannot be opened ({error}). {cure}") from None
 
 
+def is_there(path: Path) -> bool:
+    """Return whether there is such a folder or file. Raises the object store's error where none can tell.
+
+    A path of an object store answers False to `is_dir` and `exists` when its network is down, too.
+    """
+    if not is_remote(path):
+        return path.exists()
+    try:
+        path.fs.info(path.path)  # type: ignore[attr-defined]
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def is_refusal(error: Exception) -> bool:
     """Return whether an error is an object store's own, as for credentials that are missing or wrong."""
     return type(error).__module__.partition(".")[0] in ("botocore", "aiobotocore", "gcsfs", "huggingface_hub")

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from store.copies import copies
 from store.errors import StoreError
+from store.location import is_there
 from store.schema import SCHEMA_VERSION, TABLES
 
 # What the names of compacted parts begin with.
@@ -25,11 +26,11 @@ def find_parts(root: Path, tables: Collection[str] = TABLES) -> dict[str, list[P
     A table without a folder has no parts. Raises StoreError when `root` is not a folder, holds no table at
     all, or has a part that is damaged, of another schema version or without a column.
     """
-    if not root.is_dir():
+    if not is_there(root):
         raise StoreError(
             f"No benchmark at {root}: no such folder. Give the folder that holds architectures/, scores/, ..."
         )
-    if not any((root / name).is_dir() for name in TABLES):
+    if not any(is_there(root / name) for name in TABLES):
         raise StoreError(f"No benchmark at {root}: expected at least one of the folders {', '.join(TABLES)}.")
     for _ in range(_TRIES):
         parts = {name: part_files(root / name) if name in tables else [] for name in TABLES}

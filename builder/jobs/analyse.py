@@ -13,6 +13,7 @@ from builder.provenance import Run
 from builder.settings import Settings
 from builder.text import number
 from store import Benchmark
+from store.location import is_there
 
 Row = dict[str, Any]
 
@@ -20,7 +21,7 @@ Row = dict[str, Any]
 def run(settings: Settings, run: Run) -> None:
     """Print four tables for every (protocol, recipe) of the space and task, best proxy first in each."""
     space, task, wanted = settings.space.name, settings.task.name, settings.rank
-    if not run.root.is_dir():
+    if not is_there(run.root):
         raise BuilderError(f"No benchmark at {run.root}. Run job=accuracy root={run.root} first.")
     which: dict[str, Any] = {"space": space, "scores_from": wanted.scores_from, "shared": wanted.shared}
     draws: dict[str, Any] = {"draws": max(2, wanted.draws), "seed": wanted.seed}

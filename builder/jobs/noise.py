@@ -11,12 +11,13 @@ from builder.provenance import Run
 from builder.settings import Settings
 from builder.text import number
 from store import Benchmark
+from store.location import is_there
 
 
 def run(settings: Settings, run: Run) -> None:
     """Print three tables on the space and task: noise, agreement between protocols, accuracy by factor."""
     space, task, wanted = settings.space.name, settings.task.name, settings.rank
-    if not run.root.is_dir():
+    if not is_there(run.root):
         raise BuilderError(f"No benchmark at {run.root}. Run job=accuracy root={run.root} first.")
     with Benchmark.open(run.root) as benchmark:
         noise = benchmark.noise(task, space=space, draws=wanted.draws, seed=wanted.seed).to_pylist()

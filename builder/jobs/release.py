@@ -9,6 +9,7 @@ import proxies
 from builder.errors import BuilderError
 from builder.provenance import Run, commit
 from builder.settings import Settings
+from store.location import is_there
 from store.release.pack import pack
 
 
@@ -17,7 +18,7 @@ def run(settings: Settings, run: Run) -> None:
     wanted = settings.release
     if wanted.version is None:
         raise BuilderError("release.version is not set. Give it as release.version=1.0.0.")
-    if not run.root.is_dir():
+    if not is_there(run.root):
         raise BuilderError(f"No benchmark at {run.root}. Build one first, or give its folder as root=.")
     target = Path(wanted.target or run.root.with_name(f"{run.root.name}-{wanted.version}"))
     known = {

@@ -8,6 +8,7 @@ from builder.provenance import Run
 from builder.settings import Settings
 from store import TABLES
 from store.compact import remove
+from store.location import is_there
 
 _TABLES = ("accuracies", "scores", "layers")
 
@@ -15,7 +16,7 @@ _TABLES = ("accuracies", "scores", "layers")
 def run(settings: Settings, run: Run) -> None:
     """Remove the failed rows that `retry` chooses, and say how many."""
     wanted = settings.retry
-    if not run.root.is_dir():
+    if not is_there(run.root):
         raise BuilderError(f"No benchmark at {run.root}.")
     known = sorted({status for name in _TABLES for status in TABLES[name].statuses} - {"ok"})
     if wanted.status is not None and wanted.status not in known:
@@ -24,7 +25,7 @@ def run(settings: Settings, run: Run) -> None:
     for name in _TABLES:
         columns = TABLES[name].schema.names
         asked = {column: value for column, value in chosen.items() if value is not None}
-        if not (run.root / name).is_dir() or not asked.keys() <= set(columns):
+        if not is_there(run.root / name) or not asked.keys() <= set(columns):
             continue
         conditions = ["status <> 'ok'", *(f"{column} = {quoted(value)}" for column, value in asked.items())]
         if wanted.message is not None:

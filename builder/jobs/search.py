@@ -25,6 +25,7 @@ from builder.seeds import derive_seed
 from builder.settings import Settings
 from spaces import Architecture
 from store import Benchmark
+from store.location import is_there
 from store.resampling import interval
 from store.write import write_part
 
@@ -77,7 +78,7 @@ def _ground(settings: Settings, run: Run) -> Ground:
         window = (sample.params_low or 0.0, sample.params_high or float("inf"))
     accuracies: dict[str, float] = {}
     protocol = recipe = None
-    if (run.root / "accuracies").is_dir():
+    if is_there(run.root / "accuracies"):
         with Benchmark.open(run.root) as benchmark:
             protocol, recipe = protocol_and_recipe(benchmark, settings)
             if protocol is not None:
@@ -182,7 +183,7 @@ def _row(
 
 def _before(run: Run, search_id: str) -> dict[str, Any]:
     """Return the row of this search, finished or not; empty if there is none."""
-    if not (run.root / "searches" / f"{search_id}.parquet").exists():
+    if not is_there(run.root / "searches" / f"{search_id}.parquet"):
         return {}
     with Benchmark.open(run.root) as benchmark:
         return benchmark.sql(f"SELECT * FROM searches WHERE search_id = '{search_id}'").to_pylist()[0]

@@ -14,7 +14,7 @@ from builder.provenance import Run
 from builder.settings import Settings
 from builder.text import clock, table
 from store import Benchmark
-from store.location import location
+from store.location import is_there, location
 from store.parts import COMPACTED
 
 Row = dict[str, Any]
@@ -37,7 +37,7 @@ def run(settings: Settings, run: Run) -> None:
 
 def report(root: Path) -> str:
     """Return what is printed; BuilderError where there is no benchmark."""
-    if not root.is_dir():
+    if not is_there(root):
         raise BuilderError(f"No benchmark at {root}.")
     with Benchmark.open(root) as benchmark:
         runs = _unended(benchmark)

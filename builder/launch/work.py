@@ -13,7 +13,7 @@ from builder.jobs import accuracy, layers, score
 from builder.plan import Block
 from builder.provenance import Run
 from builder.settings import Settings
-from store.location import location
+from store.location import is_there, location
 from store.write import replacing
 
 # Jobs that are cut into blocks, and the tables they fill.
@@ -39,7 +39,7 @@ def work(settings: Settings, blocks: Sequence[Block], done: Callable[[], object]
 def _exists(settings: Settings, block: Block) -> bool:
     """Return whether a block's part is there; where what failed is tried again, that says nothing."""
     path = location(settings.root) / TABLES[block.job] / f"{block.name}.parquet"
-    return len(block) > 0 and not settings.retry_failed and path.exists()
+    return len(block) > 0 and not settings.retry_failed and is_there(path)
 
 
 @contextmanager

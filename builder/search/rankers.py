@@ -24,6 +24,7 @@ from builder.settings import Settings
 from proxies import combiners
 from spaces import Architecture
 from store import Benchmark, StoreError
+from store.location import is_there
 from store.write import part_name, write_part
 
 ACCURACY = "accuracy"
@@ -172,7 +173,7 @@ class ByProxies(Ranker):
 
     def _known(self) -> tuple[dict[tuple[str, str, int], float | None], dict[str, float]]:
         """Return the scores in the table by (arch_id, proxy, seed), and their prices summed by arch_id."""
-        if not (self._run.root / "scores").is_dir():
+        if not is_there(self._run.root / "scores"):
             return {}, {}
         failed = "AND status = 'ok'" if self._settings.retry_failed else ""
         with plan.opened(self._run.root, self._settings.space.name, "architectures", "scores") as benchmark:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from builder.errors import BuilderError
+from store.location import is_there
 from store.write import replacing
 
 
@@ -25,7 +26,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
     """Return a checkpoint's content, None if there is none. Only tensors and plain values are unpickled."""
-    if not path.exists():
+    if not is_there(path):
         return None
     try:
         with path.open("rb") as file:

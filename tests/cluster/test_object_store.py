@@ -2,11 +2,13 @@
 
 import os
 
+import fsspec
 import pytest
+from upath import UPath
 
 from builder.__main__ import main  # noqa: F401 - loaded before the server's threads start
 from store import Benchmark, StoreError
-from store.location import location
+from store.location import is_there, location
 from tests.cluster.conftest import COMMAND, facts, same_tables
 
 # Several processes that each import torch: minutes on a machine that does anything else.
@@ -71,3 +73,22 @@ def test_what_cannot_be_opened_is_one_line(bucket):
         Benchmark.open(f"{bucket}/nothing")
     with pytest.raises(StoreError, match="ftps://host/x cannot be opened .*Known: s3, gs, gcs, hf."):
         Benchmark.open("ftps://host/x")
+
+
+class Down(fsspec.AbstractFileSystem):
+    """A store whose network is gone."""
+
+    protocol = "down"
+
+    def info(self, path, **_):
+        raise ConnectionError("no route to the store")
+
+
+def test_a_store_that_is_down_is_not_one_that_holds_nothing(bucket):
+    fsspec.register_implementation("down", Down, clobber=True)
+    assert not UPath("down://bucket/scores").is_dir()  # what the library makes of it
+    with pytest.raises(ConnectionError, match="no route"):
+        is_there(UPath("down://bucket/scores"))
+    with pytest.raises(ConnectionError, match="no route"):
+        Benchmark.open("down://bucket")
+    assert not is_there(location(f"{bucket}/nothing"))
