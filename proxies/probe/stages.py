@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn.functional import pixel_unshuffle
 
 from proxies.errors import NothingCollected
@@ -68,6 +69,16 @@ class StageVariances(Collector):
         return [eigenvalues(self.found[name].covariance()) for name in self.names if name in self.found]
 
 
+@dataclass
+class Place:
+    """Where in the graph a stage's output is, and of what shape: what follows may work on it in place."""
+
+    edge: GradientEdge
+    shape: torch.Size
+    dtype: torch.dtype
+    device: torch.device
+
+
 class StageJacobians(Collector):
     """The alignment of random signs at each stage's output with their gradient at its input.
 
@@ -82,19 +93,20 @@ class StageJacobians(Collector):
     def __init__(self, names: Sequence[str], samples: int, generator: torch.Generator) -> None:
         super().__init__()
         self.names, self.samples, self.generator = list(names), samples, generator
-        self.features: dict[str, Tensor] = {}
+        self.places: dict[str, Place] = {}
         self.signs: dict[str, Tensor] = {}
         self.alignments: dict[str, Tensor] = {}
         self.identities: dict[str, Tensor] = {}
         self.part = slice(0)
 
     def watch(self, network: nn.Module, part: slice) -> Iterable[Any]:
-        """Hook the stages; their outputs are kept in the graph."""
+        """Hook the stages, to find their outputs in the graph."""
         self.part = part
 
         def keep(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
             def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:
-                self.features[name] = output
+                edge = get_gradient_edge(output)
+                self.places[name] = Place(edge, output.shape, output.dtype, output.device)
 
             return hook
 
@@ -103,16 +115,16 @@ class StageJacobians(Collector):
 
     def between(self) -> None:
         """Go back from each stage to the one before."""
-        called = [name for name in self.names if name in self.features]
+        called = [name for name in self.names if name in self.places]
         for before, after in reversed(list(pairwise(called))):
-            source, target = self.features[before], self.features[after]
+            source, target = self.places[before], self.places[after]
             if after not in self.signs:
                 shape = (self.samples, *target.shape[1:])
                 drawn = torch.randint(2, shape, generator=self.generator, dtype=torch.int8)
                 # The host goes on while they are copied.
                 self.signs[after] = drawn.mul_(2).sub_(1).to(target.device, non_blocking=True)
             signs = self.signs[after][self.part].to(target.dtype)
-            (gradient,) = torch.autograd.grad(target, source, signs, retain_graph=True)
+            (gradient,) = torch.autograd.grad(target.edge, source.edge, signs, retain_graph=True)
             if gradient.shape == signs.shape:
                 same = (gradient == signs).all()
                 self.identities[after] = self.identities[after] & same if after in self.identities else same
@@ -125,7 +137,7 @@ class StageJacobians(Collector):
 
     def release(self) -> None:
         """Let the graph go."""
-        self.features = {}
+        self.places = {}
 
     def result(self) -> list[tuple[Tensor, Tensor]]:
         """Return, per stage but the first, the mean alignment over rows and whether it is the identity."""

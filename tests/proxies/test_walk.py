@@ -17,13 +17,16 @@ from proxies.probe.walk import Walk
 from tests.proxies.networks import NETWORKS, TinyViT, batches, draw
 
 DOUBLE = batches(dtype=torch.float64)
+ATTENTION = {name for name in proxies.names() if proxies.get(name).needs == "attention"}
 
 
 def plain(inplace):
     layers = [nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(inplace=inplace)]
     for _ in range(8):
         layers += [nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(inplace=inplace)]
-    return draw(nn.Sequential(*layers, nn.Flatten(), nn.Linear(256, 4)), 0).double()
+    network = draw(nn.Sequential(*layers, nn.Flatten(), nn.Linear(256, 4)), 0).double()
+    network.stages, network.feature_map = ["0", "6", "12"], "16"
+    return network
 
 
 def values(names, network, data=DOUBLE, **options):
@@ -37,6 +40,12 @@ def test_an_interval_of_layers_that_are_worked_on_in_place(name):
     alone = values([name], plain(inplace=True))[name]
     assert alone == values([name], plain(inplace=False))[name]
     assert alone == values([name, "grad_norm"], plain(inplace=True))[name]
+
+
+def test_what_works_in_place_changes_no_score():
+    apart, in_place = (proxies.compute(proxies.names(), plain(inplace), DOUBLE) for inplace in (False, True))
+    assert {name for name, score in apart.items() if score.status != "ok"} <= ATTENTION
+    assert {n: s.value for n, s in in_place.items()} == {n: s.value for n, s in apart.items()}
 
 
 class Reused(nn.Module):
