@@ -23,16 +23,16 @@ def epe_nas(probe: Probe) -> float:
     """Score the correlations of input gradients between images of the same class.
 
     Formula: for each class c in the batch, s_c = sum over pairs of its images of log(|r| + 1e-5), r the
-    correlation of their rows d(summed logits)/d(image). Up to 100 logits: sum over classes of |s_c|. More:
-    s_c is divided by the number of its images, and the score is the sum over pairs of classes of |s_c - s_d|,
-    over the number of classes in the batch.
+    correlation of their rows d(summed logits)/d(image). Up to 100 logits: sum over classes of |s_c|, of which
+    a class with one image has 1e-5. More: s_c is divided by the number of its images, and the score is the
+    sum over pairs of classes of |s_c - s_d|, over the number of classes; those with one image are left out.
     Range and direction: >= 0; higher is better.
     Source: Lopes, Alirezazadeh, Alexandre, "EPE-NAS: Efficient Performance Estimation Without Training for
     Neural Architecture Search", ICANN 2021, as NASLib computes it.
-    Deviations: a batch in which no class has two images has no score; the code gives it about 0. The number
-    of logits is that of the last weighted layer.
-    Raises NothingCollected when no class has two images; ProxyError without labels, and
-    unless an image has one class.
+    Deviations: a batch in which no class has two images, or above 100 logits only one, has no score; the code
+    gives it about 0. The number of logits is that of the last weighted layer.
+    Raises NothingCollected when so few classes have two images; ProxyError without labels, and unless an
+    image has one class.
     """
     labels = probe.labels
     correlations = (correlation(probe.input_jacobian()).abs() + _FLOOR).log()
@@ -43,5 +43,9 @@ def epe_nas(probe: Probe) -> float:
     *_, last = weighted_layers(probe.network).values()
     if last.weight.shape[0] <= _MANY_CLASSES:
         return sums.abs().sum().item()
-    means = sums / counts
-    return (means.unsqueeze(0) - means.unsqueeze(1)).abs().sum().item() / len(classes)
+    means = (sums / counts)[counts > 1]  # (classes with two images,)
+    if len(means) < 2:
+        raise NothingCollected(
+            "Only one class has two images in the batch: above 100 logits two are compared."
+        )
+    return (means.unsqueeze(0) - means.unsqueeze(1)).abs().sum().item() / len(means)

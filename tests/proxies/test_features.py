@@ -112,6 +112,24 @@ def test_epe_nas_of_a_class_balanced_batch_of_64(classes):
     assert value("epe_nas", network, [(images, labels)]) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("classes", [100, 101])
+def test_epe_nas_leaves_out_classes_of_one_image_where_there_are_many(classes):
+    network, images = TinyViT(classes=classes).double(), DOUBLE[0][0]
+    correlations = (correlation(proxies.Probe(network, DOUBLE).input_jacobian()).abs() + 1e-5).log()
+    first, second = correlations[:2, :2].sum().item(), correlations[2:5, 2:5].sum().item()
+    single = math.log(1 + 1e-5)
+    expected = abs(first) + abs(second) + 3 * single if classes <= 100 else abs(first / 2 - second / 3)
+    labels = torch.tensor([0, 0, 1, 1, 1, 2, 3, 4])
+    assert value("epe_nas", network, [(images, labels)]) == pytest.approx(expected, rel=1e-9)
+
+
+def test_epe_nas_of_many_classes_compares_two_of_them():
+    labels = torch.tensor([0, 0, 0, 1, 2, 3, 4, 5])
+    found = score("epe_nas", TinyViT(classes=101).double(), [(DOUBLE[0][0], labels)])
+    assert (found.status, found.value) == ("empty", None)
+    assert found.message.startswith("Only one class has two images")
+
+
 def test_epe_nas_says_that_no_class_has_two_images():
     images = DOUBLE[0][0][:4]
     found = score("epe_nas", TinyViT().double(), [(images, torch.arange(4))])
