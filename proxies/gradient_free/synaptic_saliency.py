@@ -1,5 +1,6 @@
 """Synaptic saliency: how much a ViT's output hangs on the weights of its MLPs."""
 
+from proxies.errors import NothingCollected
 from proxies.probe import Probe
 from proxies.probe.attention import roles_with_attention
 from proxies.registry import proxy
@@ -22,11 +23,14 @@ def synaptic_saliency(probe: Probe) -> float:
     2023, after Zhou et al., "Training-free Transformer Architecture Search", CVPR 2022.
     Deviations: on the network of absolute weights and an image of ones, as `dss`; not divided by the number
     of layers.
-    Raises NothingCollected when the network names no attention layer in its roles.
+    Raises NothingCollected when the network names no attention or no MLP layer in its roles.
     """
     roles = roles_with_attention(probe.network)
-    return sum(
+    found = [
         (layer.weight * gradient).abs().sum().item()
         for layer, gradient in probe.data_free()
         if roles.get(layer.name) == "mlp"
-    )
+    ]
+    if not found:
+        raise NothingCollected("The network names no MLP layer in its roles.")
+    return sum(found)

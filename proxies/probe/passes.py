@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from proxies.errors import NothingCollected
+from proxies.errors import NothingCollected, ProxyError
 from proxies.probe.activations import Patterns
 from proxies.probe.attention import HeadConfidence, HeadImportance, attention_layers
 from proxies.probe.class_gradients import ClassGradients
@@ -65,13 +65,20 @@ class Pass:
 
 
 def stage_names(probe: Probe) -> Sequence[str]:
-    """Return the modules that the network names as its stages."""
+    """Return the modules that the network names as its stages.
+
+    Raises NothingCollected when it names none; ProxyError when it has no such module.
+    """
     stages: Sequence[str] = getattr(probe.network, "stages", ())
     if not stages:
         raise NothingCollected(
             "The network names no stages: give it an attribute `stages`, the names of the modules whose "
             "outputs are its features, in forward order."
         )
+    modules = dict(probe.network.named_modules())
+    for name in stages:
+        if name not in modules:
+            raise ProxyError(f"The network has no module '{name}', which it names as a stage.")
     return stages
 
 
@@ -142,7 +149,7 @@ PASSES: dict[str, Pass] = {
     ),
     "head_importance": _walked(
         "logits",
-        lambda probe: HeadImportance(probe.network, attention_layers(probe.network), len(probe.images)),
+        lambda probe: HeadImportance(attention_layers(probe.network), len(probe.images)),
     ),
     "input_jacobian": _walked("logits", lambda probe: ImageGradient("logits")),
     "tangent_kernel": Pass(

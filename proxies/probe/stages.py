@@ -66,6 +66,8 @@ class StageVariances(Collector):
 
     def result(self) -> list[Tensor]:
         """Return them in forward order of the stages, each (channels,) float64, ascending."""
+        if not self.found:
+            raise NothingCollected("No stage was called.")
         return [eigenvalues(self.found[name].covariance()) for name in self.names if name in self.found]
 
 

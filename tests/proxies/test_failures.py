@@ -1,6 +1,7 @@
 """A failure is one row with its reason; the other rows keep their values."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 import proxies
 from proxies import ProxyError, registry
 from proxies.probe import PASSES
-from tests.proxies.networks import TinyViT, batches, draw, rectifier
+from tests.proxies.networks import Block, TinyViT, batches, draw, rectifier
 
 ALL = proxies.names()
 COUNTED = {name for name in ALL if proxies.get(name).control} | {"az_complexity"}
@@ -93,6 +94,68 @@ def test_activation_modules_that_are_not_called():
     score = proxies.compute(["nwot"], network, batches())["nwot"]
     assert (score.status, score.value) == ("empty", None)
     assert "called no activation module" in score.message
+
+
+class FunctionalAttention(Block):
+    def forward(self, x):
+        q, k, v = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        out = nn.functional.scaled_dot_product_attention(q, k, v)
+        x = self.attended(x + self.proj(out.transpose(1, 2).flatten(2)))
+        return x + self.fc2(self.act(self.fc1(self.norm2(x))))
+
+
+class NoAttention(Block):
+    def forward(self, x):
+        return x + self.fc2(self.act(self.fc1(self.norm2(x))))
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        (FunctionalAttention, r"The softmax of 'blocks\.\d\.proj' was not called"),
+        (NoAttention, "No attention"),
+    ],
+)
+def test_attention_whose_modules_are_not_called(block, message):
+    network = TinyViT()
+    for one in network.blocks:
+        one.__class__ = block
+    names = ["softmax_confidence", "attn_confidence", "head_importance"]
+    scores = proxies.compute(names, network, batches())
+    assert {(score.status, score.value) for score in scores.values()} == {("empty", None)}
+    assert re.match(message, scores["softmax_confidence"].message)
+
+
+class NoBlocks(TinyViT):
+    def forward(self, images):
+        return self.head(self.norm(self.embed(images).flatten(2).transpose(1, 2)).mean(dim=1))
+
+
+@pytest.mark.parametrize(
+    ("build", "stages", "status", "message"),
+    [
+        (NoBlocks, ["blocks.0", "blocks.1"], "empty", "No stage was called."),
+        (
+            TinyViT,
+            ["blocks.0", "blocks.2"],
+            "error",
+            "The network has no module 'blocks.2', which it names as a stage.",
+        ),
+    ],
+)
+def test_stages_that_are_not_there(build, stages, status, message):
+    network = build()
+    network.stages = stages
+    scores = proxies.compute(["az_expressivity", "az_progressivity", "az_trainability"], network, batches())
+    assert {score.status for score in scores.values()} == {status}
+    assert scores["az_expressivity"].message == message
+
+
+def test_roles_without_an_mlp():
+    network = TinyViT()
+    network.roles = {name: role for name, role in network.roles.items() if role != "mlp"}
+    score = proxies.compute(["synaptic_saliency"], network, [])["synaptic_saliency"]
+    assert (score.status, score.message) == ("empty", "The network names no MLP layer in its roles.")
 
 
 def test_networks_without_weighted_layers():

@@ -183,7 +183,7 @@ def test_counting_on_shapes_leaves_nothing_in_the_network():
 
 
 class Awaited(TorchDispatchMode):
-    """Notes every operation whose result, or its shape, the host has to wait for."""
+    """Notes every operation whose result, its shape, or the end of its copy the host has to wait for."""
 
     TAGS = frozenset((torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape))
 
@@ -192,9 +192,11 @@ class Awaited(TorchDispatchMode):
         self.names = set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if self.TAGS & set(func.tags):
+        found = func(*args, **(kwargs or {}))
+        copied = func is torch.ops.aten._to_copy.default and args[0].device != found.device
+        if self.TAGS & set(func.tags) or (copied and not kwargs.get("non_blocking")):
             self.names.add(str(func))
-        return func(*args, **(kwargs or {}))
+        return found
 
 
 def walk_of_every_collector(network, data):
@@ -205,24 +207,30 @@ def walk_of_every_collector(network, data):
     collectors = {name: make(probe) for name, make in makers.items() if make}
     statistics = frozenset(filter(None, (PASSES[name].statistic for name in walked)))
     collectors["samples"] = SampleGradients(layers_within(network, (0, 9)), len(probe.images), statistics)
-    draws = torch.rand(len(probe.images), device=probe.device, generator=torch.Generator(probe.device))
+    draws = torch.rand(len(probe.images), generator=torch.Generator()).to(probe.device)
     at_once = None if samples_are_coupled(network) else 4
     return Walk(network, *data[0], collectors, at_once, draws)
 
 
+@pytest.mark.parametrize("device", ["cpu", "meta"])  # what is copied to the other one would be to a GPU
 @pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
-def test_a_walk_waits_for_no_value(build):
-    walk = walk_of_every_collector(build(), batches(size=9))
+def test_a_walk_waits_for_no_value(build, device):
+    data = [(images.to(device), labels.to(device)) for images, labels in batches(size=9)]
+    walk = walk_of_every_collector(build().to(device), data)
     with Awaited() as awaited:
         walk.run()
     assert set(walk.prices) == {"forward", "stages", "logits", "classes", "loss"} and walk.failures == {}
     assert awaited.names == set()
 
 
-def test_an_awaited_value_is_noticed():
+def test_what_is_awaited_is_noticed():
     with Awaited() as awaited:
         torch.ones(3)[torch.ones(3) > 0].sum().item()
+        torch.ones(3).to("meta", non_blocking=True)
     assert awaited.names == {"aten.index.Tensor", "aten._local_scalar_dense.default"}
+    with Awaited() as awaited:
+        torch.ones(3).to("meta")
+    assert awaited.names == {"aten._to_copy.default"}
 
 
 @pytest.mark.gpu
