@@ -22,13 +22,15 @@ def jacov(probe: Probe) -> float:
 
     Formula: -sum_i [log(e_i + k) + 1 / (e_i + k)], e_i the eigenvalues of the correlation matrix of the rows
     d(summed logits)/d(image), k = 1e-5.
-    Range and direction: at most -batch (1 + k), when no two gradients are correlated; -1e5 for every
+    Range and direction: at most -batch, when no two gradients are correlated; -1e5 for every
     direction that is missing; higher is better.
     Source: Mellor et al., "Neural Architecture Search without Training", arXiv:2006.04647v1 (2020), as
     Abdelfattah et al., ICLR 2021, name it.
     Deviations: eigenvalues are those of a symmetric matrix, in float64, and at least 0; the code's general
     solver gives NaN where rounding makes one less than -k.
+    Raises ProxyError for a batch of one image.
     """
+    probe.need_two_images()
     values = eigenvalues(correlation(probe.input_jacobian())).clamp(min=0) + _FLOOR
     return -(values.log() + 1 / values).sum().item()
 

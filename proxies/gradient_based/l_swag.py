@@ -29,6 +29,7 @@ def l_swag(probe: Probe, *, mean: bool = False, interval: Interval = WHOLE) -> f
     depth are counted from the first layer as 0, where eq. 6 leaves an eleventh bin to the last layer. Weights
     of zero variance are dropped, and layers that keep none, as in ZiCo. Psi pools one pattern a neuron, as in
     SWAP, on which it is built. Statistics in float64.
-    Raises NothingCollected when no weight of any layer varies; ProxyError for a batch of one image.
+    Raises NothingCollected when no weight of any layer varies, or no activation is above zero; ProxyError for
+    a batch of one image.
     """
     return lambda_of_samples(probe, mean, interval) * psi(probe, interval)

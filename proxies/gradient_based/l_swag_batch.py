@@ -22,6 +22,7 @@ def l_swag_batch(probe: Probe, *, mean: bool = False, interval: Interval = WHOLE
     Source: Casarin et al., "L-SWAG", CVPR 2025, eq. 1, X_i read as a batch, as in ZiCo's code.
     Deviations: as `l_swag`. All batches given are used, two or more; with two the inverse spread has no
     finite mean, and Lambda moves by some four units from draw to draw.
-    Raises NothingCollected when no weight of any layer varies.
+    Raises NothingCollected when no weight of any layer varies, or no activation is above zero; ProxyError for
+    a first batch of one image, which has no patterns to count.
     """
     return lambda_of_batches(probe, mean, interval) * psi(probe, interval)

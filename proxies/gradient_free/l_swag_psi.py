@@ -24,13 +24,15 @@ def l_swag_psi(probe: Probe, *, interval: Interval = WHOLE) -> float:
     Source: Casarin et al., "L-SWAG", CVPR 2025, Psi of eq. 7, whose range begins at the first layer.
     Deviations: one pattern a neuron, pooled over layers, as in SWAP, on which it is built; read to the letter
     the set would have no more members than the network has layers.
-    Raises NothingCollected when no activation stands before the interval's end.
+    Raises ProxyError for a batch of one image; NothingCollected when no activation is above zero, or none
+    stands before the interval's end.
     """
     return psi(probe, interval)
 
 
 def psi(probe: Probe, interval: Interval) -> int:
-    """Return the number of distinct patterns up to the interval's end."""
+    """Return the number of distinct patterns up to the interval's end. Raises as `l_swag_psi`."""
+    probe.need_two_images()
     depth = len(weighted_layers(probe.network))
     inside = [index for index in range(depth) if depth_percentile(index, depth) <= interval[1]]
     patterns = [pattern for pattern in probe.activations() if pattern.layers <= len(inside)]

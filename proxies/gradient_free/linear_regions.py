@@ -24,7 +24,9 @@ def linear_regions(probe: Probe) -> float:
     Deviations: on the network and the images as they are, where TE-NAS thins both until regions are few: on
     images of ordinary size every sample has a region of its own, and every network the same score.
     Activations of any rank count; TE-NAS's hook passes over a ViT's.
+    Raises ProxyError for a batch of one image; NothingCollected when no activation is above zero.
     """
+    probe.need_two_images()
     kernel = agreement(probe.activations())
     same = kernel == kernel.diagonal()  # images that agree in every neuron
     first = same.int().argmax(dim=1)  # the first image of each one's region

@@ -28,8 +28,7 @@ def meco(probe: Probe) -> float:
     that returns it, so that the score depends on how a network is cut into modules, and a ViT's rows are its
     tokens.
     Deviations: a symmetric eigensolver, in float64. Outputs of a single row, or a single column, are left
-    out: their correlation is 1 or
-    undefined.
+    out: their correlation is 1 or undefined.
     Raises NothingCollected when no module returns two rows and columns.
     """
     outputs = probe.first_image()

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from proxies.errors import NothingCollected
 from proxies.probe import Probe
 from proxies.registry import proxy
 from proxies.spectrum import eigenvalues
@@ -25,9 +26,12 @@ def near(probe: Probe) -> float:
     Performance", ICLR 2025.
     Deviations: rows are tokens or pixels of all images, 512 of them, evenly spaced, where there are more; the
     paper makes its matrices square. Singular values are the roots of a Gram matrix's eigenvalues, in float64.
-    Raises NothingCollected on a network without activation modules.
+    Raises NothingCollected on a network without activation modules, or whose activations are all zero.
     """
-    return sum(_effective_rank(rows) for pair in probe.hidden_rows() for rows in pair)
+    ranks = [_effective_rank(rows) for pair in probe.hidden_rows() for rows in pair]
+    if not any(ranks[1::2]):
+        raise NothingCollected("All that activation modules return is zero.")
+    return sum(ranks)
 
 
 def _effective_rank(rows: Tensor) -> float:

@@ -24,6 +24,7 @@ def swap_reg(probe: Probe, *, mu: float = 2e4, sigma: float = 2e8) -> float:
     Deviations: as `swap`. mu and sigma have to be chosen for a space, in thousands of parameters and their
     square; the usual ones are wide around AutoFormer-Small. The released ones, 0.5 and 1.5, are placeholders,
     under which every network scores 0.
+    Raises as `swap`.
     """
     thousands = sum(parameter.numel() for parameter in probe.network.parameters()) / 1e3
     return swap(probe) * math.exp(-((thousands - mu) ** 2) / sigma)

@@ -1,6 +1,6 @@
 """V-PCA: the number of principal components of the MLPs."""
 
-from proxies.errors import NotANumber, ProxyError
+from proxies.errors import NotANumber, NothingCollected, ProxyError
 from proxies.probe import Probe
 from proxies.registry import proxy
 
@@ -23,13 +23,14 @@ def v_pca(probe: Probe, *, eta: float = 0.99) -> float:
     2025, before it is multiplied by the number of parameters.
     Deviations: any activation module's input counts, a ViT's MLPs'. On images. Part of the authors' code has
     eta = 0.9.
-    Raises NothingCollected on a network without activation modules.
+    Raises NothingCollected on a network without activation modules, or where nothing that they are given
+    varies.
     """
     return components(probe, eta)
 
 
 def components(probe: Probe, eta: float) -> int:
-    """Return the number of principal components, summed over activation modules."""
+    """Return the number of principal components, summed over activation modules. Raises as `v_pca`."""
     if not 0 < eta <= 1:
         raise ProxyError(f"A share of the variance is above 0 and at most 1; got eta = {eta:g}.")
     total = 0
@@ -39,4 +40,6 @@ def components(probe: Probe, eta: float) -> int:
         held = variances.cumsum(dim=0)
         # Without variance no component is needed.
         total += int((held < eta * held[-1]).sum().item()) + 1 if held[-1] > 0 else 0
+    if not total:
+        raise NothingCollected("Nothing that activation modules are given varies.")
     return total

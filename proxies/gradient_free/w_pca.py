@@ -20,6 +20,6 @@ def w_pca(probe: Probe, *, eta: float = 0.99) -> float:
     Source: Wang, "W-PCA Based Gradient-Free Proxy for Efficient Search of Lightweight Language Models", ICLR
     2025.
     Deviations: as `v_pca`.
-    Raises NothingCollected on a network without activation modules.
+    Raises as `v_pca`.
     """
     return components(probe, eta) * sum(parameter.numel() for parameter in probe.network.parameters())

@@ -42,7 +42,7 @@ class Patterns(Collector):
 
     Strictly above zero counts. A pattern takes 1 byte a neuron for 8 samples, 32 times less than the
     activations. Raises NotANumber when a module met NaN, which would pass for an inactive neuron;
-    NothingCollected when none was called.
+    NothingCollected when none was called, or nothing was above zero.
     """
 
     def __init__(
@@ -97,6 +97,8 @@ class Patterns(Collector):
             raise NothingCollected(
                 "No activations were hooked: the forward pass called no activation module."
             )
+        if not any(pattern.packed.any() for pattern in self.found):
+            raise NothingCollected(f"No {self.tensor} of the hooked modules is above zero for any image.")
         return self.found
 
 

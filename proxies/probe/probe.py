@@ -241,6 +241,11 @@ class Probe:
         # A network that fails on an image fails on all of them, where its proxies' rows say why.
         return 1 if found.value is None else found.value
 
+    def need_two_images(self) -> None:
+        """Raise ProxyError when the first batch has no two images to compare."""
+        if len(self.images) < 2:
+            raise ProxyError("This needs at least 2 images in the first batch; got 1.")
+
     def labelled(self, least: int = 1) -> list[tuple[Tensor, Tensor]]:
         """Return the batches; ProxyError when they are fewer than `least` or without labels."""
         if len(self.batches) < least:

@@ -55,7 +55,8 @@ def test_dead_activations():
             layer.weight.zero_()
             layer.bias.fill_(-1.0)
     found = statuses(network, batches())
-    assert found["nwot"] == "inf"
+    measured = ("nwot", "swap", "swap_reg", "l_swag_psi", "linear_regions", "near", "v_pca", "w_pca")
+    assert {found[name] for name in measured} == {"empty"}
     # Nothing but biases is learned, so that no weight's gradient varies.
     assert {found["zico"], found["l_swag"], found["l_swag_batch"]} == {"empty"}
 
@@ -194,6 +195,36 @@ def test_one_batch_and_one_image():
     assert (
         found["l_swag"].message
         == "A variance over samples needs at least 2 images in the first batch; got 1."
+    )
+
+
+def dead(network):
+    """A ViT whose activations are never above zero."""
+    with torch.no_grad():
+        for block in network.blocks:
+            block.fc1.weight.zero_()
+            block.fc1.bias.fill_(-50.0)
+    return network
+
+
+@pytest.mark.parametrize(("size", "change"), [(1, lambda network: network), (6, dead)], ids=["image", "dead"])
+def test_a_score_that_is_the_same_for_all_networks_is_none(size, change):
+    networks = (TinyViT(blocks=1), TinyViT(blocks=3), TinyViT(width=32))
+    scores = [proxies.compute(ALL, change(network), batches(size=size)) for network in networks]
+    for name in ALL:
+        values = [found[name].value for found in scores if found[name].status == "ok"]
+        told_apart = len(values) == 3 and max(values) - min(values) > 1e-6
+        assert not values or told_apart or proxies.get(name).principle == "chance", (name, values)
+
+
+@pytest.mark.parametrize(
+    "name", ["jacov", "ntk_cond", "linear_regions", "swap", "swap_reg", "l_swag_psi", "l_swag_batch"]
+)
+def test_what_compares_images_needs_two(name):
+    score = proxies.compute([name], TinyViT(), batches(size=1))[name]
+    assert (score.status, score.message) == (
+        "error",
+        "This needs at least 2 images in the first batch; got 1.",
     )
 
 
