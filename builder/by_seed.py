@@ -19,7 +19,7 @@ def by_seed(title: str, seeds: Sequence[int], todo: Sequence[Block], work: Work)
         mine = [block for block in todo if block.seed == seed]
         found: Counter[str] = Counter()
         with tqdm(
-            total=sum(map(len, mine)),
+            total=sum(block.size for block in mine),
             desc=f"{title} seed {seed}",
             unit="arch",
             delay=2,  # a mistake in the images is told first, in a line of its own

@@ -40,7 +40,7 @@ class Costs:
         if not block.architectures:
             return self._training
         each = self._architecture(block.job, block.proxies)
-        return None if each is None else each * len(block)
+        return None if each is None else each * block.size
 
     def _architecture(self, job: str, proxies: tuple[str, ...]) -> float | None:
         if job == "score":

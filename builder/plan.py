@@ -49,7 +49,9 @@ class Block:
     proxies: tuple[str, ...] = ()
     stage: int = 0
 
-    def __len__(self) -> int:
+    # Not its length: a block without architectures would be false.
+    @property
+    def size(self) -> int:
         """The number of its architectures."""
         return len(self.architectures)
 

@@ -50,7 +50,7 @@ def share_out(job: str, settings: Settings, run: Run) -> bool:
     launcher = _launcher(settings.launcher.name)
     before, planned = -1, settings
     while blocks := SHARED[job].blocks(planned, run):
-        count = sum(map(len, blocks))
+        count = sum(block.size for block in blocks)
         recipe = recipe_id(settings) if job == "accuracy" else None
         costs = Costs(settings, run.root, recipe)
         if before < 0:

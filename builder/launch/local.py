@@ -36,7 +36,7 @@ def launch(settings: Settings, job: str, blocks: Sequence[Block], costs: Costs) 
     Raises BuilderError for a worker's mistake, or for a block that two workers died of.
     """
     count = workers(settings)
-    total = sum(map(len, blocks))
+    total = sum(block.size for block in blocks)
     with tqdm(total=total, desc=f"{job} {settings.task.name}, {count} workers", unit="arch") as bar:
         for stage in stages(blocks):
             ordered = sorted(stage, key=lambda block: part_name(HOST, keys=[block.name]))

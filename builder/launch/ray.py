@@ -62,7 +62,7 @@ def launch(settings: Settings, job: str, blocks: Sequence[Block], costs: Costs) 
     room = there.get("GPU", 0) / gpus if gpus else there.get("CPU", 1) / max(wanted.cpus, 1)
     count = wanted.workers or max(1, int(room))
     actor = ray.remote(num_cpus=wanted.cpus, num_gpus=gpus)(Worker)
-    total = sum(map(len, blocks))
+    total = sum(block.size for block in blocks)
     with tqdm(total=total, desc=f"{job} {settings.task.name}, {count} workers", unit="arch") as bar:
         for stage in stages(blocks):
             _launch(lambda: actor.remote(str(Path.cwd())), settings, stage, min(count, len(stage)), bar)
@@ -94,7 +94,7 @@ def _launch(
     for _ in range(count):
         start()
     try:
-        while waiting or any(block for _, block in asked.values()):
+        while waiting or any(block is not None for _, block in asked.values()):
             (answer, *_), _ = ray.wait(list(asked), num_returns=1)
             actor, block = asked.pop(answer)
             try:
@@ -104,13 +104,15 @@ def _launch(
                     waiting.append(block)
                 deaths[block] += 1
                 if deaths[block] > 2:
-                    what = f"block {block.name}" if block else "their start"
+                    what = "their start" if block is None else f"block {block.name}"
                     raise BuilderError(f"Three workers died of {what}: {_line(error)}") from None
                 start()
                 continue
             except RayTaskError as error:
-                raise BuilderError(f"{block.name if block else 'worker'}: {_line(error.cause)}") from None
-            bar.update(len(block) if block else 0)
+                raise BuilderError(
+                    f"{'worker' if block is None else block.name}: {_line(error.cause)}"
+                ) from None
+            bar.update(0 if block is None else block.size)
             if waiting:
                 block = waiting.popleft()
                 asked[actor.work.remote(settings, block)] = actor, block

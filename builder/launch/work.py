@@ -39,7 +39,7 @@ def work(settings: Settings, blocks: Sequence[Block], done: Callable[[], object]
 def _exists(settings: Settings, block: Block) -> bool:
     """Return whether a block's part is there; where what failed is tried again, that says nothing."""
     path = location(settings.root) / TABLES[block.job] / f"{block.name}.parquet"
-    return len(block) > 0 and not settings.retry_failed and is_there(path)
+    return block.size > 0 and not settings.retry_failed and is_there(path)
 
 
 @contextmanager

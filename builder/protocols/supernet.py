@@ -46,7 +46,7 @@ def run(settings: Settings, run: Run) -> None:
     for seed in wanted.seeds:
         ledger, found = Ledger(settings, run, seed), Counter[str]()
         todo = _blocks(settings, ledger, chosen)
-        count = sum(map(len, todo))
+        count = sum(block.size for block in todo)
         if todo:
             work(_training(ledger), lambda: None)
         with tqdm(total=count, desc=f"inherit {task} seed {seed}", unit="arch", disable=not todo) as bar:

@@ -58,6 +58,19 @@ def same_tables(root, other):
         assert facts(root, table) == facts(other, table), table
 
 
+def trained_once(root):
+    """Assert that one run trained the supernet, and that the evaluations began when it had ended."""
+    with Benchmark.open(root) as benchmark:
+        runs = benchmark.sql(
+            """SELECT config, started, ended, runs.images - coalesce(evaluated, 0) AS trained
+            FROM runs LEFT JOIN (SELECT run_id, sum(images) AS evaluated FROM accuracies GROUP BY run_id)
+            USING (run_id) WHERE job = 'accuracy' AND runs.images IS NOT NULL"""
+        ).to_pylist()
+    (training,) = [run for run in runs if run["trained"] > 0]
+    assert json.loads(training["config"])["block"]["name"].startswith("training-")
+    assert all(run["started"] >= training["ended"] for run in runs if run is not training)
+
+
 def until(ready, seconds=240):
     """Wait for something."""
     deadline = time.monotonic() + seconds

@@ -10,7 +10,7 @@ import pytest
 
 from builder import plan
 from spaces import Architecture
-from tests.cluster.conftest import build, facts, same_tables, start, until
+from tests.cluster.conftest import build, facts, same_tables, start, trained_once, until
 
 # Several processes that each import torch: minutes on a machine that does anything else.
 pytestmark = pytest.mark.timeout(600)
@@ -32,6 +32,7 @@ def test_a_worker_is_killed_and_its_block_is_done_by_another(left_alone, tmp_pat
     assert "accuracy: 5 blocks of 8 architectures" in out and "score: 4 blocks of 8 architectures" in out
     assert "autoformer-micro on digits, accuracies by supernet" in out
     same_tables(tmp_path, left_alone)
+    trained_once(tmp_path)
     assert not list(tmp_path.rglob("*.tmp")) and not list(tmp_path.glob("errors/*"))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import build, same_tables, start, until
+from tests.cluster.conftest import build, same_tables, start, trained_once, until
 
 Cluster = pytest.importorskip("ray.cluster_utils", reason="ray is not installed").Cluster
 
@@ -52,6 +52,7 @@ def test_an_actor_is_killed_and_its_block_is_done_by_another(address, left_alone
     assert process.returncode == 0, err
     assert "score: 4 blocks of 8 architectures" in out and "accuracies by supernet" in out
     same_tables(tmp_path, left_alone)
+    trained_once(tmp_path)
 
 
 def test_without_a_cluster_it_says_how_to_get_one(vitzero, tmp_path):
