@@ -30,6 +30,10 @@ UNMEASURED = 16
 _LARGEST = 1024
 
 
+# Jobs that are cut into blocks, and the tables they fill.
+FILLS = {"accuracy": "accuracies", "score": "scores", "layers": "layers"}
+
+
 @dataclass(frozen=True)
 class Block:
     """A piece of a job that one worker does at a time; its rows are one part file.

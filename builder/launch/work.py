@@ -10,15 +10,14 @@ from types import ModuleType
 
 from builder.device import open_device
 from builder.jobs import accuracy, layers, score
-from builder.plan import Block
+from builder.plan import FILLS, Block
 from builder.provenance import Run
 from builder.settings import Settings
 from store.location import is_there, location
 from store.write import replacing
 
-# Jobs that are cut into blocks, and the tables they fill.
+# The jobs of `plan.FILLS`.
 SHARED: dict[str, ModuleType] = {"accuracy": accuracy, "score": score, "layers": layers}
-TABLES = {"accuracy": "accuracies", "score": "scores", "layers": "layers"}
 
 
 def work(settings: Settings, blocks: Sequence[Block], done: Callable[[], object] = lambda: None) -> None:
@@ -38,7 +37,7 @@ def work(settings: Settings, blocks: Sequence[Block], done: Callable[[], object]
 
 def _exists(settings: Settings, block: Block) -> bool:
     """Return whether a block's part is there; where what failed is tried again, that says nothing."""
-    path = location(settings.root) / TABLES[block.job] / f"{block.name}.parquet"
+    path = location(settings.root) / FILLS[block.job] / f"{block.name}.parquet"
     return block.size > 0 and not settings.retry_failed and is_there(path)
 
 

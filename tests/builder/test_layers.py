@@ -1,6 +1,7 @@
 """The layers job on real digits: its numbers against plain ones, its blocks, its failures."""
 
 import math
+import shutil
 
 import pytest
 import torch
@@ -139,6 +140,22 @@ def test_an_architecture_that_fails_is_a_null_in_each_of_its_layers(vitzero, tmp
     assert {row["message"] for row in found} == {
         "A variance over samples needs at least 2 images in the first batch; got 1."
     }
+
+
+def test_a_layer_that_failed_is_measured_again_with_those_beside_it(measured, vitzero, tmp_path):
+    root, _ = measured
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    whole = rows(tmp_path, "layers")
+    (path,) = (tmp_path / "layers").glob("*.parquet")
+    failure = {name: None for name in ("log_sigma_mean", "log_sigma_std", "lambda_term")} | {"status": "inf"}
+    write_part(tmp_path, "layers", [whole[0] | failure, *whole[1:]], path.stem)
+    code, out, err = vitzero(f"root={tmp_path}", "job=retry")
+    taken = sum(row["arch_id"] == whole[0]["arch_id"] for row in whole)
+    assert code == 0 and f"retry: {taken} rows of failed architectures taken out of layers" in out, err
+    code, _, err = vitzero(f"root={tmp_path}", *QUICK, "job=layers")
+    assert code == 0, err
+    assert {row["status"] for row in rows(tmp_path, "layers")} == {"ok"}
+    assert len(rows(tmp_path, "layers")) == len(whole)
 
 
 @pytest.mark.parametrize(

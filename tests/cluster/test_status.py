@@ -80,8 +80,8 @@ def test_who_is_at_work_and_who_is_silent(half, vitzero):
 
 
 def test_retry_takes_out_what_was_chosen_and_the_same_command_does_it(half, left_alone, vitzero):
-    for other in ("retry.status=nan", "retry.proxy=nwot", "retry.message=segmentation", "retry.task=pets"):
-        assert "retry: 0 failed rows taken out of scores" in vitzero(f"root={half}", "job=retry", other)[1]
+    for other in ("retry.status=nan", "retry.proxy=nwot", "retry.message=segmentation"):
+        assert "retry: no failed row of scores matches" in vitzero(f"root={half}", "job=retry", other)[1]
     code, out, err = vitzero(f"root={half}", "job=retry", "retry.status=oom", "retry.message='out of memory'")
     assert code == 0 and "retry: 1 failed rows taken out of scores" in out, err
     code, out, err = vitzero(f"root={half}", *COMMAND, "job=score")
@@ -89,9 +89,17 @@ def test_retry_takes_out_what_was_chosen_and_the_same_command_does_it(half, left
     assert facts(half, "scores") == facts(left_alone, "scores")
 
 
-def test_a_reason_that_is_none_is_refused(half, vitzero):
-    code, _, err = vitzero(f"root={half}", "job=retry", "retry.status=OOM")
-    assert code == 2 and "retry.status is 'OOM', expected one of empty, error, inf, nan, oom." in err
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("retry.status=OOM", "retry.status is 'OOM', expected one of empty, error, inf, nan, oom."),
+        ("retry.proxy=snp", "Unknown proxy 'snp'. Did you mean 'snip'?"),
+        ("retry.task=pets", "Unknown task 'pets'. Known: digits."),
+    ],
+)
+def test_failures_that_cannot_be_are_refused(half, vitzero, wrong, message):
+    code, out, err = vitzero(f"root={half}", "job=retry", wrong)
+    assert (code, out, err) == (2, "", f"vitzero: {message}\n")
 
 
 def test_the_other_rows_of_a_part_stay(half, monkeypatch):
