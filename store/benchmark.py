@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from store import analysis, difference, information
+from store import analysis, difference, information, trainings
 from store import factors as sanity
 from store import groups as grouping
 from store import layers as depths
@@ -20,7 +20,7 @@ from store import seeds as spread
 from store import top as best
 from store.connection import Connection, Find
 from store.errors import StoreError, unknown
-from store.location import is_there
+from store.location import is_remote, is_there
 from store.own_scores import score_rows
 from store.parts import find_parts
 from store.questions.depths import Depths
@@ -29,11 +29,16 @@ from store.questions.relations import Relations
 from store.questions.tables import Tables
 from store.questions.trust import Trust
 from store.release.locate import locate
-from store.release.manifest import NAME, RANKINGS, Manifest, misfit, strangers
+from store.release.manifest import NAME, RANKINGS, Manifest, damage, misfit, strangers
 from store.schema import TABLES
 
-# What each question answers with: a method's name, and the columns of its table.
+# What each question answers with: a method's name, and the columns of its table. One whose name a table has,
+# too, is told from it by its brackets.
 ANSWERS = {
+    "accuracy": trainings.MEANS,
+    "curves": trainings.CURVES,
+    "layers()": depths.CURVE,
+    "searches()": progress.PROGRESS,
     "rank": ranking.RANKING,
     "compare": ranking.COMPARISON,
     "overall": means.OVERALL,
@@ -54,8 +59,12 @@ ANSWERS = {
     "diff": difference.DIFFERENCE,
     "moves": difference.MOVES,
 }
-# Methods whose name a table has too, so that `describe` tells them under another.
-CURVES = {"layers by depth": depths.CURVE, "searches by evaluation": progress.PROGRESS}
+# Views beside the tables, for `sql`.
+VIEWS = {
+    "trainings": trainings.TRAININGS,
+    "final_accuracies": trainings.MEANS,
+    "rankings": ranking.RANKING,
+}
 
 
 class Benchmark(Tables, Rankings, Relations, Trust, Depths):
@@ -90,6 +99,7 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
         self.release = release
         self._parts = parts
         self._own = own
+        self._find = find
 
     @classmethod
     def open(cls, source: str | Path | None = None, *, offline: bool = False) -> Self:
@@ -99,19 +109,21 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
                  "hf://datasets/owner/name@revision": a release on the hub; a folder, or one of
                  an object store as "s3://bucket/folder": a release, or what jobs build: a subfolder a table,
                  where a missing table is an empty one
-        offline: never use the network. It is used for the second and third only, where they were not fetched
-                 before
+        offline: never use the network. It is used for the second and third, where they were not fetched
+                 before or no commit of the hub is named, and for object stores
 
         Raises StoreError when there is no benchmark, or a part is damaged, of another schema version or
-        without a column; of a release, also when a file is missing, of another size or not its own. Only
-        footers are read; pages damaged behind a whole footer are told by the query that meets them, and by
-        `store.verify`.
+        without a column; of a release, also when a file is missing, has other bytes than its manifest says
+        or is not its own. Of what is no release only footers are read: pages damaged behind a whole footer
+        are told by the query that cannot read them, if it cannot.
         """
         root = locate(source, offline)
         release = None
         if is_there(root / NAME) or is_there(root / RANKINGS):
             release = Manifest.read(root)
-            for trouble in (*(misfit(root, file) for file in release.files), *strangers(root, release)):
+            # An object store answers for the bytes that it keeps; to read them all would fetch them twice.
+            look = misfit if is_remote(root) else damage
+            for trouble in (*(look(root, file) for file in release.files), *strangers(root, release)):
                 if trouble:
                     raise StoreError(trouble)
         return cls(root, find_parts(root), release, find=lambda: find_parts(root))
@@ -138,13 +150,14 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
     def describe(self, name: str | None = None) -> pa.Table:
         """Type, unit and meaning of every column.
 
-        name: a table, or a method that answers with one, such as "rank"; None: all of them
+        name: a table, a view, or a method that answers with one, such as "rank"; None: all of them
 
         Columns table, column, type, unit, meaning, nullable. Raises StoreError for an unknown name.
         """
-        schemas = {table.name: table.schema for table in TABLES.values()} | ANSWERS | CURVES
-        if name is not None and name not in schemas:
-            raise unknown("table", name, schemas)
+        schemas = {table.name: table.schema for table in TABLES.values()} | VIEWS | ANSWERS
+        wanted = schemas.keys() if name is None else schemas.keys() & {name, f"{name}()"}
+        if not wanted:
+            raise unknown("table", str(name), schemas)
         return pa.Table.from_pylist(
             [
                 {
@@ -156,7 +169,7 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
                     "nullable": field.nullable,
                 }
                 for table, schema in schemas.items()
-                if name in (None, table)
+                if table in wanted
                 for field in schema
             ]
         )
@@ -179,7 +192,7 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
         known = {"task": self.tasks(), "proxy": self.proxies()}
         rows = score_rows(table, proxy, [task] if task else tasks, known, self.arch_id)
         own = rows if self._own is None else pa.concat_tables([self._own, rows])
-        return type(self)(self.path, self._parts, self.release, own)
+        return type(self)(self.path, self._parts, self.release, own, self._find)
 
     def diff(self, old: "Benchmark") -> pa.Table:
         """What this benchmark says otherwise than an older one: rows added, removed, changed, the same.
@@ -187,6 +200,8 @@ class Benchmark(Tables, Rankings, Relations, Trust, Depths):
         One row a table, task and proxy, or protocol and recipe, or strategy and ranker. Rows are met by key,
         the latest run's of each; times and run_ids do not count.
         """
+        if not isinstance(old, Benchmark):
+            raise StoreError(f"diff: {old!r} is no opened benchmark. Give Benchmark.open({old!r}).")
         return difference.difference(self._query, old.connection.query)
 
     def moves(self, old: "Benchmark") -> pa.Table:

@@ -23,6 +23,11 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 MISTAKES = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
 READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
+# What a file that is gone is to DuckDB: without access to others it does not say so.
+GONE = (duckdb.IOException, duckdb.PermissionException)
+TRIES = 10  # to read parts that are merged into others meanwhile
+RESTLESS = "The parts of the benchmark are merged faster than they can be read. Try again."
+
 # Without the column space, one architecture is found without a join: several times faster.
 LAST_EPOCHS = """
 CREATE VIEW last_epochs AS
@@ -71,22 +76,37 @@ class Connection:
         self._connect(parts)
 
     def _connect(self, parts: dict[str, list[Path]]) -> None:
-        self.parts = {name: [path.absolute() for path in paths] for name, paths in parts.items()}
+        """Define the views over these parts, or over those that there are instead of them by then."""
+        for _ in range(TRIES):
+            self.parts = {name: [path.absolute() for path in paths] for name, paths in parts.items()}
+            try:
+                self._define()
+                return
+            except (FileNotFoundError, *GONE) as error:
+                parts = self._found_anew(error)
+            except duckdb.Error as error:
+                raise self._trouble(error) from None
+        raise StoreError(RESTLESS)
+
+    def _define(self) -> None:
         self._copies = {name: copies(paths) for name, paths in self.parts.items()}
         self._duckdb = duckdb.connect(":memory:", config=SETTINGS)
-        try:
-            self._duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
-            # Footers are read once, not for every question: of a large table they take longer than an answer.
-            self._duckdb.execute("SET GLOBAL parquet_metadata_cache = true")
-            further = copies([self._rankings.absolute()] if self._rankings else [])
-            self._duckdb.execute(f"SET allowed_paths = [{_files(chain(further, *self._copies.values()))}]")
-            self._duckdb.execute("SET enable_external_access = false")
-            self._define_views(self._scores)
-            if further:
-                self._duckdb.execute(f"CREATE VIEW rankings AS FROM read_parquet([{_files(further)}])")
-            self._duckdb.execute("SET lock_configuration = true")
-        except duckdb.Error as error:
+        self._duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
+        # Footers are read once, not for every question: of a large table they take longer than an answer.
+        self._duckdb.execute("SET GLOBAL parquet_metadata_cache = true")
+        further = copies([self._rankings.absolute()] if self._rankings else [])
+        self._duckdb.execute(f"SET allowed_paths = [{_files(chain(further, *self._copies.values()))}]")
+        self._duckdb.execute("SET enable_external_access = false")
+        self._define_views(self._scores)
+        if further:
+            self._duckdb.execute(f"CREATE VIEW rankings AS FROM read_parquet([{_files(further)}])")
+        self._duckdb.execute("SET lock_configuration = true")
+
+    def _found_anew(self, error: Exception) -> dict[str, list[Path]]:
+        """The parts that there are now. Raises StoreError where none was merged or taken out."""
+        if self._find is None or all(is_there(path) for path in chain(*self.parts.values())):
             raise self._trouble(error) from None
+        return self._find()
 
     def close(self) -> None:
         """Free DuckDB's memory. Queries asked afterwards fail."""
@@ -96,22 +116,23 @@ class Connection:
         self, query: str, parameters: dict[str, Any] | None = None, tables: dict[str, pa.Table] | None = None
     ) -> pa.Table:
         """The answer to one statement; `tables` are Arrow tables it may name. Raises StoreError."""
-        with self._duckdb.cursor() as cursor:
-            for name, given in (tables or {}).items():
-                cursor.register(name, given)
+        for _ in range(TRIES):
             try:
-                answer = cursor.sql(query, params=parameters)
-                if answer is None:
-                    raise StoreError("sql: this statement gives no table. Ask with SELECT.")
-                return answer.to_arrow_table()
-            except duckdb.IOException as error:
-                if self._find is None or all(is_there(path) for path in chain(*self.parts.values())):
-                    raise self._trouble(error) from None
+                return self._answer(query, parameters, tables or {})
+            except GONE as error:
+                self._connect(self._found_anew(error))
             except duckdb.Error as error:
                 raise self._trouble(error) from None
-        # Parts are gone that were there: merged into others meanwhile, or taken out.
-        self._connect(self._find())
-        return self.query(query, parameters, tables)
+        raise StoreError(RESTLESS)
+
+    def _answer(self, query: str, parameters: dict[str, Any] | None, tables: dict[str, pa.Table]) -> pa.Table:
+        with self._duckdb.cursor() as cursor:
+            for name, given in tables.items():
+                cursor.register(name, given)
+            answer = cursor.sql(query, params=parameters)
+            if answer is None:
+                raise StoreError("sql: this statement gives no table. Ask with SELECT.")
+            return answer.to_arrow_table()
 
     def ask(self, query: str) -> pa.Table:
         """The answer to one statement of a user's. Raises StoreError for one that would write."""
@@ -123,7 +144,7 @@ class Connection:
             raise StoreError("sql: this is not one statement that gives a table. Ask with SELECT.")
         return self.query(query)
 
-    def _trouble(self, error: duckdb.Error) -> StoreError:
+    def _trouble(self, error: Exception) -> StoreError:
         """One line on a failed query: the damaged part if there is one, else DuckDB's own reason."""
         if not isinstance(error, MISTAKES):
             for paths in self.parts.values():

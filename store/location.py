@@ -8,6 +8,7 @@ from typing import cast
 from store.errors import StoreError
 
 # What opens addresses, as fsspec calls it, and the extra of this project that installs it.
+STORES = ("botocore", "aiobotocore", "gcsfs", "huggingface_hub", "httpx", "httpx2")  # packages with errors
 EXTRAS = {"s3": "s3", "gs": "gs", "gcs": "gs", "hf": "hf"}
 
 
@@ -46,8 +47,8 @@ def is_there(path: Path) -> bool:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Return whether an error is an object store's own, as for credentials that are missing or wrong."""
-    return type(error).__module__.partition(".")[0] in ("botocore", "aiobotocore", "gcsfs", "huggingface_hub")
+    """Return whether an error is an object store's own, as for a name or credentials that are wrong."""
+    return type(error).__module__.partition(".")[0] in STORES
 
 
 def is_remote(path: object) -> bool:

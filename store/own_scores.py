@@ -1,6 +1,7 @@
 """A user's own scores, checked row by row, made into rows of table scores."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -38,7 +39,7 @@ def score_rows(
     for place, row in enumerate(rows):
         try:
             of_row = _score(row, proxy, known, arch_id)
-            for task in [row["task"]] if row.get("task") is not None else tasks:
+            for task in [of_row["task"]] if of_row["task"] is not None else tasks:
                 key = (of_row["arch_id"], task, of_row["proxy"], of_row["seed"])
                 if key in found:
                     raise StoreError(f"repeats architecture, task, proxy and seed of row {found[key]['row']}")
@@ -53,20 +54,28 @@ def score_rows(
 
 def _as_rows(table: Any) -> list[dict[str, Any]]:
     """Rows of a list of dicts, a dict of columns, or anything that Arrow reads as a table."""
-    if isinstance(table, list | tuple):
+    if isinstance(table, list | tuple) and all(isinstance(row, Mapping) for row in table):
         return [dict(row) for row in table]
-    if isinstance(table, Mapping):
+    if isinstance(table, Mapping) and all(_is_column(column) for column in table.values()):
         lengths = {len(column) for column in table.values()}
         if len(lengths) > 1:
             raise StoreError(f"with_scores: the columns have {sorted(lengths)} rows. Give equally many.")
         return [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
     try:
-        return pa.table(table).to_pylist()
+        found = pa.table(table)
     except (pa.ArrowException, TypeError, ValueError):
         raise StoreError(
             f"with_scores: {type(table).__name__} is no table. Give an Arrow table, a data frame, a dict of "
             "columns or a list of dicts."
         ) from None
+    # What pandas counts the rows of a selection by is no column of the user's.
+    named = [name for name in found.column_names if not re.fullmatch(r"__index_level_\d+__", name)]
+    return found.select(named).to_pylist()
+
+
+def _is_column(values: Any) -> bool:
+    sized = hasattr(values, "__len__") and hasattr(values, "__iter__")
+    return sized and not isinstance(values, str | Mapping)
 
 
 def _check_columns(rows: list[dict[str, Any]]) -> None:
@@ -86,37 +95,65 @@ def _score(
     arch_id: Callable[[Any, str | None], str],
 ) -> dict[str, Any]:
     """One row's architecture, proxy, seed and value. Raises StoreError, without the row's number."""
-    name, task = row.get("proxy") or proxy, row.get("task")
+    told = {column: None if given != given else given for column, given in row.items()}  # NaN: no entry
+    name, task = proxy if told.get("proxy") is None else told["proxy"], told.get("task")
+    if not isinstance(name, str) or not name:
+        raise StoreError(f"proxy {name!r} is no name")
     if name in known["proxy"]:
         raise StoreError(f"proxy {name!r} is in the benchmark already; give another name")
     if task is not None and task not in known["task"]:
-        raise unknown("task", task, known["task"])
-    architecture = row.get("arch_id") if row.get("arch_id") is not None else row.get("genome")
-    if architecture is None:
-        raise StoreError("no arch_id and no genome")
-    seed = row.get("seed") or 0
-    if not isinstance(seed, int):
-        raise StoreError(f"seed {seed!r} is no whole number")
+        raise unknown("task", str(task), known["task"])
+    seconds = _number("seconds", told.get("seconds"))
+    if seconds is not None and not 0 <= seconds < math.inf:
+        raise StoreError(f"seconds {seconds} is no duration")
     status, value = _measured(row.get("value"))
     return {
-        "arch_id": arch_id(architecture, row.get("space")),
+        "arch_id": _architecture(told, arch_id),
+        "task": task,
         "proxy": name,
-        "seed": seed,
+        "seed": _seed(told.get("seed")),
         "value": value,
         "status": status,
         "message": None if status == "ok" else f"the table given says {row.get('value')}",
-        "seconds": row.get("seconds"),
+        "seconds": seconds,
     }
+
+
+def _architecture(told: Mapping[str, Any], arch_id: Callable[[Any, str | None], str]) -> str:
+    """The arch_id, of whichever identity the row has; of both, where they are of one architecture."""
+    given = [told[column] for column in ("arch_id", "genome") if told.get(column) is not None]
+    if not given:
+        raise StoreError("no arch_id and no genome")
+    found = {arch_id(one, told.get("space")) for one in given}
+    if len(found) > 1:
+        raise StoreError("arch_id and genome are of two architectures")
+    return found.pop()
+
+
+def _seed(given: Any) -> int:
+    """The seed, 0 where none is given. A column with gaps has its whole numbers as 1.0."""
+    seed = given if isinstance(given, int) else _number("seed", given) or 0.0
+    if isinstance(given, bool) or seed != int(seed) or not 0 <= seed < 2**63:
+        raise StoreError(f"seed {given!r} is no whole number of 0 or more")
+    return int(seed)
+
+
+def _number(column: str, given: Any) -> float | None:
+    if given is None:
+        return None
+    try:
+        if isinstance(given, bool):
+            raise TypeError
+        return float(given)
+    except (TypeError, ValueError, OverflowError):
+        raise StoreError(f"{column} {given!r} is no number") from None
 
 
 def _measured(given: Any) -> tuple[str, float | None]:
     """Status and value: what is not finite failed, as it would have in a job."""
-    if given is None:
+    value = _number("value", given)
+    if value is None:
         return "empty", None
-    try:
-        value = float(given)
-    except (TypeError, ValueError):
-        raise StoreError(f"value {given!r} is no number") from None
     if math.isnan(value):
         return "nan", None
     return ("inf", None) if math.isinf(value) else ("ok", value)

@@ -62,13 +62,15 @@ def compacted(folder: Path) -> list[Path]:
 
 
 def damaged_part(parts: list[Path]) -> str | None:
-    """One line on the first part whose pages are unreadable or fail their checksums; None if none."""
+    """One line on the first part that is gone, or whose pages are unreadable or fail their checksums."""
     for path in parts:
         try:
             with path.open("rb") as opened, pq.ParquetFile(opened, page_checksum_verification=True) as file:
                 for group in range(file.num_row_groups):
                     file.read_row_group(group)
-        except (pa.ArrowException, OSError) as error:
+        except FileNotFoundError:
+            return f"{path} is gone. Open the benchmark again."
+        except (pa.ArrowException, OSError, UnicodeError) as error:
             return f"{path} is damaged ({_first_line(error)}). {REPAIR}"
     return None
 
@@ -81,10 +83,10 @@ def _check_footer(path: Path, here: Path, name: str, size: int, changed: int) ->
         found = pq.read_schema(here)
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         raise StoreError(f"{path} is not a whole Parquet file ({_first_line(error)}). {REPAIR}") from None
     about = found.metadata or {}
-    version = about.get(b"schema_version", b"").decode()
+    version = about.get(b"schema_version", b"").decode(errors="replace")
     if version != str(SCHEMA_VERSION):
         raise StoreError(f"{path} {_version_trouble(version)}")
     for field in table.schema:

@@ -16,7 +16,7 @@ class Depths(Known):
 
         log_sigma is the mean over architectures of the mean over a tenth's layers and seeds, spread its
         standard deviation over architectures; failed layers are left out. `spike` marks the interval that
-        `store.layers.spikes` chooses from this curve alone. `store.layers.CURVE` tells each column's
+        `store.layers.spikes` chooses from this curve alone. `describe("layers")` tells each column's
         meaning. Raises StoreError for an unknown name.
         """
         return depths.curves(self._query, self._wanted(task=task, space=space))
@@ -39,8 +39,8 @@ class Depths(Known):
 
         Architectures with an accuracy and every layer measured are cut into two random halves. `fitted` marks
         the interval with the highest rho on the first half: it has looked at accuracies, so only its rho on
-        the other half says anything. `spike` is chosen as in `layers()`. `store.layers.RHO_BY_INTERVAL` tells
+        the other half says anything. `spike` is chosen as in `layers()`. `describe("layer_intervals")` tells
         each column's meaning. Raises StoreError for an unknown name.
         """
         wanted = self._wanted(task=task, protocol=protocol, recipe=recipe, space=space, split=split)
-        return depths.by_interval(self._query, wanted, checked_draws(draws), seed)
+        return depths.by_interval(self._query, wanted, *checked_draws(draws, seed))

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, TypedDict
 
+import numpy as np
 import pyarrow as pa
 
 from store.cells import Observations, Selection
@@ -42,6 +43,9 @@ SOURCES = {
     "recipe": ("accuracies",),
     "split": ("accuracies",),
     "proxy": ("scores",),
+    "seed": ("scores",),
+    "strategy": ("searches",),
+    "ranker": ("searches",),
 }
 
 
@@ -152,9 +156,23 @@ class Known:
         return wanted
 
     def _one(self, noun: str, name: str | None) -> str | None:
-        """The name asked for, None for all. Raises StoreError for one that is not here."""
+        """The name asked for, None for all. Raises StoreError for one that is not here, and for several."""
+        if name is not None and not isinstance(name, str):
+            raise StoreError(f"{noun} is {_shown(name)}. Give one name, or None for all.")
         self._checked(noun, name)
         return name
+
+    def _seeds(self, seeds: Iterable[int]) -> tuple[int, ...]:
+        """The proxy seeds asked for, each once. Raises StoreError for one that no score has."""
+        try:
+            wanted = tuple(dict.fromkeys(seeds))
+        except TypeError:
+            raise StoreError(f"seeds is {_shown(seeds)}. Give several, or None for all.") from None
+        known = [str(seed) for seed in self._known("seed")]
+        for seed in wanted:
+            if str(seed) not in known:
+                raise unknown("seed", str(seed), known)
+        return wanted
 
     def _wanted(self, **wanted: str | None) -> dict[str, Any]:
         """One name a noun, as parameters of a query, every one checked."""
@@ -196,10 +214,12 @@ class Known:
         seeds: Iterable[int] | None = None,
     ) -> Selection:
         """Which accuracies and scores meet, every name checked."""
+        if split is None:
+            raise StoreError("split is None. Name one, such as 'test': accuracies of several never meet.")
         self._wanted(protocol=protocol, recipe=recipe, space=space, split=split, task=scores_from)
         tasks, names = self._checked("task", task), self._checked("proxy", proxies)
         window = checked_band(band, params)
-        chosen = None if seeds is None else tuple(dict.fromkeys(seeds))
+        chosen = None if seeds is None else self._seeds(seeds)
         return Selection(tasks, protocol, recipe, space, split, names, scores_from, window, shared, chosen)
 
 
@@ -207,30 +227,44 @@ def checked_band(band: Band, params: Band = None) -> tuple[float | None, float |
     """The two ends of a band, by either of its names. Raises StoreError when nothing lies between them."""
     if band is not None and params is not None:
         raise StoreError("band and params are one thing, the window of parameter counts. Give one of them.")
-    least, most = band or params or (None, None)
+    given = band if band is not None else params
+    try:
+        least, most = (None, None) if given is None else given
+        for end in (least, most):
+            float(0 if end is None else end)
+    except (TypeError, ValueError):
+        raise StoreError(f"The band is {_shown(given)}. Give (smallest, largest) params, or None.") from None
     if least is not None and most is not None and least > most:
         raise StoreError(f"The band ({least}, {most}) is empty. Give (smallest, largest) params.")
     return least, most
 
 
-def checked_draws(draws: int) -> int:
-    """The number of resamples. Raises StoreError below 0."""
-    if draws < 0:
-        raise StoreError(f"draws is {draws}. Give 0 or more; 1000 is usual.")
-    return draws
+def checked_draws(draws: int, seed: int, least: int = 0) -> tuple[int, int]:
+    """The number of resamples and their seed. Raises StoreError for fewer, and for a seed below 0."""
+    if not _is_whole(draws) or draws < least:
+        raise StoreError(f"draws is {draws}. Give {least} or more; 1000 is usual.")
+    if not _is_whole(seed) or seed < 0:
+        raise StoreError(f"seed is {seed}. Give a whole number of 0 or more.")
+    return draws, seed
 
 
 def positive(name: str, number: int) -> int:
-    """The number. Raises StoreError below 1."""
-    if number < 1:
+    """The number. Raises StoreError for what is no whole number, or below 1."""
+    if not _is_whole(number) or number < 1:
         raise StoreError(f"{name} is {number}. Give 1 or more.")
     return number
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _comparable(genome: Mapping[str, Any] | str) -> str:
     """One text for equal genomes: sorted keys, whole numbers as such whether they were written 3 or 3.0."""
     try:
         values = json.loads(genome) if isinstance(genome, str) else genome
+        if not isinstance(values, Mapping):
+            raise TypeError
         return json.dumps(_whole(values), sort_keys=True)
     except (TypeError, ValueError):
         raise StoreError(
@@ -247,5 +281,5 @@ def _whole(value: Any) -> Any:
 
 
 def _shown(genome: Any) -> str:
-    text = genome if isinstance(genome, str) else repr(genome)
+    text = " ".join((genome if isinstance(genome, str) else repr(genome)).split())
     return text if len(text) <= 80 else f"{text[:77]}..."

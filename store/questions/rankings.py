@@ -70,7 +70,7 @@ class Rankings(Known):
             usual = Selection(selection.tasks, protocol, recipe, space)
             if selection == usual:
                 return self._ranked_before(task, protocol, recipe, space)
-        return ranking.rank(self._observations, selection, checked_draws(draws), seed, given)
+        return ranking.rank(self._observations, selection, *checked_draws(draws, seed), given)
 
     def compare(
         self,
@@ -95,14 +95,14 @@ class Rankings(Known):
         One row a space, task, protocol and recipe: rho_a, rho_b, their difference, the 95 % interval of the
         difference when architectures are resampled for both at once, p, n, and `separable`: the interval
         excludes 0. Nulls where fewer than 3 architectures are shared or one is constant.
-        `store.rank.COMPARISON` tells each column's meaning. Raises StoreError for an unknown name.
+        `describe("compare")` tells each column's meaning. Raises StoreError for an unknown name.
         """
-        of_a, of_b = ((one, None) if isinstance(one, str) else one for one in (a, b))
+        of_a, of_b = self._series(a), self._series(b)
         names = (of_a[0], of_b[0])
         selection = self._selection(
             task, protocol, recipe, space, split, names, scores_from, params, band=band
         )
-        return ranking.compare(self._observations, selection, of_a, of_b, checked_draws(draws), seed)
+        return ranking.compare(self._observations, selection, of_a, of_b, *checked_draws(draws, seed))
 
     def overall(
         self,
@@ -128,7 +128,7 @@ class Rankings(Known):
         if given not in (None, "params"):
             raise unknown("given", str(given), ["params"])
         selection = self._selection(task, **others)
-        return means.overall(self._observations, selection, checked_draws(draws), seed, given, self._points)
+        return means.overall(self._observations, selection, *checked_draws(draws, seed), given, self._points)
 
     def rhos(self, task: Names = None, **others: Unpack[Others]) -> pa.Table:
         """How well each proxy orders the architectures, without what takes long: intervals and tau.
@@ -151,7 +151,8 @@ class Rankings(Known):
         One row a space, task, protocol, recipe, proxy and proxy seed. `describe("by_seed")` tells each
         column's meaning. Raises StoreError for an unknown name.
         """
-        return spread.by_seed(self._observations, self._selection(task, **others), checked_draws(draws), seed)
+        selection = self._selection(task, **others)
+        return spread.by_seed(self._observations, selection, *checked_draws(draws, seed))
 
     def scatter(self, proxy: str, task: Names = None, **others: Unpack[Others]) -> pa.Table:
         """The scores of a proxy beside the accuracies: what its rho is of.
@@ -180,12 +181,11 @@ class Rankings(Known):
         in `compare()`, on the architectures both scored. They are told apart where p, corrected by Holm for
         all pairs of the ranking, is below 0.05. Two proxies share a letter of `groups` exactly when they are
         not; each group is as large as it can be. A proxy without rho has nulls. The same rows, draws and
-        seed give the same groups. `store.groups.GROUPS` tells each column's meaning.
+        seed give the same groups. `describe("groups")` tells each column's meaning.
         Source: Holm 1979; Piepho 2004 (letters). Raises StoreError for an unknown name.
         """
-        if draws < 2:
-            raise StoreError(f"draws is {draws}. Give 2 or more; 1000 is usual.")
-        return grouping.groups(self._observations, self._selection(task, **others), draws, seed)
+        selection = self._selection(task, **others)
+        return grouping.groups(self._observations, selection, *checked_draws(draws, seed, least=2))
 
     def top(
         self, task: str | None = None, k: int | Iterable[int] = (1, 5, 10, 50), **others: Unpack[Others]
@@ -199,12 +199,20 @@ class Rankings(Known):
         all architectures that have one: an architecture that a proxy failed on is one it cannot find; with
         shared=True all proxies choose among the same. Where equal scores straddle the k-th place, the
         expectation over their orders. Beside regret and nDCG stands what a random order gives, in
-        expectation. Nulls where a proxy seed has fewer than k scores. `store.top.TOP` tells each column's
+        expectation. Nulls where a proxy seed has fewer than k scores. `describe("top")` tells each column's
         meaning. Source: Jarvelin and Kekalainen 2002 (nDCG); Tybl and Neumann, CVPR 2025, for proxies.
         Raises StoreError for an unknown name.
         """
         wanted = tuple(dict.fromkeys(positive("k", one) for one in ([k] if isinstance(k, int) else k)))
         return best.top(self._observations, self._selection(task, **others), wanted)
+
+    def _series(self, asked: str | tuple[str, int]) -> tuple[str, int | None]:
+        """A proxy, and which of its seeds alone. Raises StoreError for what names none."""
+        if isinstance(asked, str):
+            return asked, None
+        if not isinstance(asked, tuple) or len(asked) != 2:
+            raise StoreError(f"compare: {asked!r} names no scores. Give a proxy, or (proxy, seed).")
+        return asked[0], self._seeds([asked[1]])[0]
 
     def _ranked_before(
         self, task: Names, protocol: str | None, recipe: str | None, space: str | None

@@ -21,7 +21,7 @@ class Relations(Known):
         Spearman's rho between scores and size, Pearson's between their ranks: the mean over proxy seeds, each
         on the architectures it scored. depth and width are the genome's; a bias that is null has its reason
         in `reason`. LIBRA's third proxy is the one whose `beyond_accuracy` is nearest to 0.
-        `store.analysis.BIAS` tells each column's meaning.
+        `describe("bias")` tells each column's meaning.
         Source: Casarin, Escalera and Lanz, CVPR 2025 (LIBRA). Raises StoreError for an unknown name.
         """
         return analysis.bias(self._observations, self._selection(task, **others))
@@ -42,12 +42,12 @@ class Relations(Known):
         draws, seed:  as in `rank()`
 
         One row a space, task, protocol, recipe, proxy and band, by proxy and band: params of the band, rho
-        with its 95 % interval as in `rank()`, n. `store.analysis.BANDS` tells each column's meaning. Raises
+        with its 95 % interval as in `rank()`, n. `describe("bands")` tells each column's meaning. Raises
         StoreError for an unknown name.
         """
         selection = self._selection(task, **others)
         return analysis.bands(
-            self._observations, selection, positive("bands", bands), checked_draws(draws), seed
+            self._observations, selection, positive("bands", bands), *checked_draws(draws, seed)
         )
 
     def similarity(self, task: str | None = None, **others: Unpack[Others]) -> pa.Table:
@@ -58,7 +58,7 @@ class Relations(Known):
         One row a space, task, protocol, recipe and ordered pair of proxies: Spearman's rho between their
         scores on the architectures both scored and that have an accuracy, the mean over every seed of one
         with every seed of the other. A proxy with itself is its own seeds, two by two: how well it repeats;
-        null for one seed. `store.analysis.SIMILARITY` tells each column's meaning. Raises StoreError for an
+        null for one seed. `describe("similarity")` tells each column's meaning. Raises StoreError for an
         unknown name.
         """
         return analysis.similarity(self._observations, self._selection(task, **others))
@@ -83,7 +83,7 @@ class Relations(Known):
 
         One row a space, task, protocol, recipe and ordered pair of different proxies:
         gain = H(accuracy | first) - H(accuracy | first, second) in bits, on the architectures both scored;
-        the mean over every seed of one with every seed of the other. `store.information.INFORMATION` tells
+        the mean over every seed of one with every seed of the other. `describe("information_gain")` tells
         each column's meaning.
         Source: Krishnakumar et al., NeurIPS 2022 (NAS-Bench-Suite-Zero). Raises StoreError for an unknown
         name.

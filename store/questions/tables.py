@@ -97,11 +97,11 @@ class Tables(Known):
 
         The best so far is the one with the highest value among those evaluated, the first of equals; `better`
         is the share of architectures with a known accuracy that beat its own. A combiner's values are those
-        of the search's end. `store.searches.PROGRESS` tells each column's meaning; table searches has one row
-        a search. Raises StoreError for an unknown task or space.
+        of the search's end. `describe("searches")` tells each column's meaning; table searches has one row
+        a search. Raises StoreError for an unknown name.
         """
-        wanted = self._wanted(task=task, space=space)
-        return progress.progress(self._query, wanted | {"strategy": strategy, "ranker": ranker})
+        wanted = self._wanted(task=task, space=space, strategy=strategy, ranker=ranker)
+        return progress.progress(self._query, wanted)
 
     def neighbours(self, architecture: Architecture, count: int = 10) -> pa.Table:
         """The architectures of its space most like one, nearest first.

@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from store import factors as sanity
 from store import noise as repeats
+from store.errors import StoreError
 from store.questions.names import Band, Known, checked_band, checked_draws
 
 
@@ -38,13 +39,14 @@ class Trust(Known):
         for f = k / m, and ceiling = sqrt(reliability); a negative rho counts as 0. Only architectures
         trained with every compared seed take part: the seeds that at least half of the repeated ones have.
         With one seed, or too few such architectures, rho, reliability and ceiling are null and `reason` says
-        why. `store.noise.NOISE` tells each column's meaning.
+        why. `describe("noise")` tells each column's meaning.
         Source: Spearman 1904 (attenuation), Spearman 1910 and Brown 1910 (correction of the halves).
         Raises StoreError for an unknown name.
         """
         wanted = self._wanted(task=task, protocol=protocol, recipe=recipe, space=space, split=split)
         least, most = checked_band(band, params)
-        return repeats.noise(self._query, wanted | {"least": least, "most": most}, checked_draws(draws), seed)
+        wanted |= {"least": least, "most": most}
+        return repeats.noise(self._query, wanted, *checked_draws(draws, seed))
 
     def agreement(
         self,
@@ -71,7 +73,7 @@ class Trust(Known):
         for protocol, recipe in (a, b):
             self._wanted(protocol=protocol, recipe=recipe)
         wanted = self._wanted(task=task, space=space, split=split)
-        return repeats.agreement(self._query, wanted, a, b, checked_draws(draws), seed)
+        return repeats.agreement(self._query, wanted, a, b, *checked_draws(draws, seed))
 
     def factors(
         self,
@@ -94,12 +96,16 @@ class Trust(Known):
         straight lines between the means of the others (beyond the last, against the last), give or take 3
         times their steepest slope over the distance to the nearest. It is out of line where what remains
         exceeds 5 standard deviations within the other levels and 8 standard errors of the difference.
-        `store.factors.FACTORS` tells each column's meaning. Raises StoreError for an unknown name.
+        `describe("factors")` tells each column's meaning. Raises StoreError for an unknown name.
         """
         wanted = self._wanted(task=task, protocol=protocol, recipe=recipe, space=space, split=split)
         return sanity.factors(self._query, wanted | {"seed": seed})
 
 
 def _pair(asked: str | tuple[str, str | None] | None) -> tuple[str | None, str | None]:
-    """Protocol and recipe, None where any is meant."""
-    return asked if isinstance(asked, tuple) else (asked, None)
+    """Protocol and recipe, None where any is meant. Raises StoreError for what is neither."""
+    if not isinstance(asked, tuple):
+        return asked, None
+    if len(asked) != 2:
+        raise StoreError(f"agreement: {asked!r} names no accuracies. Give a protocol, or (protocol, recipe).")
+    return asked

@@ -1,14 +1,18 @@
 """The command `vitzero-release pack|verify|fetch|publish|info|query`."""
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+
 from store.benchmark import Benchmark
 from store.errors import StoreError
+from store.location import is_refusal
 from store.release.manifest import Manifest
 
 
@@ -26,6 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # as by `| head`
         sys.stdout = None
         return 1
+    except Exception as error:
+        if not is_refusal(error):
+            raise
+        print(f"vitzero-release: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     pack.add_argument("--target", help="folder of the release; beside the benchmark by default")
     pack.add_argument("--previous", help="folder of the release before, to say what changed")
     verify = command("verify", _verify, "Check files, constraints and rankings of a release.")
-    verify.add_argument("path", type=Path, help="folder of the release")
+    verify.add_argument("path", help="folder of the release")
     fetch = command("fetch", _fetch, "Fetch a release, or what is missing of it.")
     fetch.add_argument("source", help="1.0.0, hf://datasets/owner/name@revision, https://..., or a folder")
     fetch.add_argument("--target", type=Path, help="folder to put it in; a cache by default")
@@ -68,8 +77,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _pack(asked: argparse.Namespace) -> int:
     """The builder packs: only it knows every proxy and the checkout."""
-    words = [f"root={asked.root}", f"release.version={asked.version}"]
-    words += [f"release.{name}={value}" for name in ("target", "previous") if (value := getattr(asked, name))]
+    told = {"root": asked.root, "release.version": asked.version}
+    told |= {f"release.{name}": value for name in ("target", "previous") if (value := getattr(asked, name))}
+    # Quoted, as Hydra reads a comma, a brace or an equals sign in a path as its own.
+    words = [f"{name}='{value.replace(chr(39), chr(92) + chr(39))}'" for name, value in told.items()]
     return subprocess.run([sys.executable, "-m", "builder", "job=release", *words]).returncode
 
 
@@ -80,7 +91,7 @@ def _verify(asked: argparse.Namespace) -> int:
     for line in found:
         print(line)
     if not found:
-        release = Manifest.read(asked.path)
+        release = Manifest.read(Path(asked.path))
         print(
             f"{asked.path} is release {release.version}: {len(release.files)} files, all as they should be."
         )
@@ -129,12 +140,21 @@ def _query(asked: argparse.Namespace) -> int:
     if asked.csv:
         from pyarrow import csv
 
-        csv.write_csv(answer, sys.stdout.buffer)
+        columns = [_plain(answer[name]) for name in answer.column_names]
+        csv.write_csv(pa.table(columns, answer.column_names), sys.stdout.buffer)
         return 0
     import duckdb
 
     duckdb.from_arrow(answer).show(max_width=10_000, max_rows=200)
     return 0
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """The column, as text where CSV knows no such values: lists and structures as JSON."""
+    if not (pa.types.is_nested(column.type) or pa.types.is_interval(column.type)):
+        return column
+    texts = [None if value is None else json.dumps(value, default=str) for value in column.to_pylist()]
+    return pa.array(texts, pa.string())
 
 
 def _progress(what: str, done: int, total: int) -> None:

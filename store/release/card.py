@@ -17,6 +17,7 @@ HOW = {
     "published": "somebody else's number, imported; `source` says whose",
 }
 HERE = Path(__file__).parent
+OF_CEILINGS = ("task", "space", "protocol", "recipe", "split", "architectures", "seeds")
 
 
 def card(manifest: Manifest, files: Sequence[File], noise: list[dict[str, Any]], recipes: str) -> str:
@@ -59,7 +60,7 @@ def card(manifest: Manifest, files: Sequence[File], noise: list[dict[str, Any]],
                 ],
             ),
             ceilings=_table(
-                ("task", "space", "protocol", "recipe", "architectures", "training seeds", "ceiling"),
+                (*OF_CEILINGS[:-1], "training seeds", "ceiling"),
                 [_ceiling(row) for row in noise],
             ),
         )
@@ -173,8 +174,7 @@ def _ceiling(row: dict[str, Any]) -> tuple[Any, ...]:
         if ceiling is not None
         else f"none: {row['reason']}"
     )
-    names = ("task", "space", "protocol", "recipe", "architectures", "seeds")
-    return (*(row[name] for name in names), told)
+    return (*(row[name] for name in OF_CEILINGS), told)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -13,12 +13,7 @@ SHOWN = 5  # rows told for one problem
 # ask(sql): the rows of a query
 Ask = Callable[[str], pa.Table]
 
-REFERENCES = {
-    "accuracies": "arch_id",
-    "scores": "arch_id",
-    "layers": "arch_id",
-    "searches": "arch_id",
-}
+OF_ARCHITECTURES = ("accuracies", "scores", "layers", "searches")
 
 
 def problems(ask: Ask, proxies: set[str] | None = None) -> Iterator[str]:
@@ -32,13 +27,9 @@ def problems(ask: Ask, proxies: set[str] | None = None) -> Iterator[str]:
         yield from _status(ask, table)
         yield from _repeated(ask, table)
         yield from _provenance(ask, table)
-    for name, of in REFERENCES.items():
-        yield from _told(
-            ask,
-            name,
-            f"{of} of no architecture",
-            f"{of} IS NOT NULL AND {of} NOT IN (SELECT arch_id FROM architectures)",
-        )
+    orphan = "arch_id IS NOT NULL AND arch_id NOT IN (SELECT arch_id FROM architectures)"
+    for name in OF_ARCHITECTURES:
+        yield from _told(ask, name, "arch_id of no architecture", orphan)
     yield from _evaluated(ask)
     yield from _identities(ask)
     yield from _protocols(ask)

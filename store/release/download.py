@@ -38,11 +38,22 @@ class WrongRange(Passing):
     """What may go better from the first byte on."""
 
 
+class _Redirected(urllib.request.HTTPRedirectHandler):
+    """Follows a redirection, with the token where it stays on the same server: a renamed repository does."""
+
+    def redirect_request(self, asked: Any, *answer: Any) -> Any:
+        followed = super().redirect_request(asked, *answer)
+        token = asked.unredirected_hdrs.get("Authorization")
+        if followed and token and (followed.type, followed.host) == (asked.type, asked.host):
+            followed.add_unredirected_header("Authorization", token)
+        return followed
+
+
 @dataclass(frozen=True)
 class Server:
     """The folder of a release on a web server.
 
-    token:   told to it, and to nobody it redirects to
+    token:   told to it, and to no other that it redirects to
     timeout: seconds without a byte, after which a connection is given up
     """
 
@@ -64,7 +75,7 @@ class Server:
         if self.token:
             request.add_unredirected_header("Authorization", f"Bearer {self.token}")
         try:
-            return urllib.request.urlopen(request, timeout=self.timeout)
+            return urllib.request.build_opener(_Redirected).open(request, timeout=self.timeout)
         except urllib.error.HTTPError as error:
             if error.code in PASSING:
                 raise Passing(f"the server answered {error.code} {error.reason}") from None
@@ -157,7 +168,8 @@ class Download:
     def _append(self, have: int, report: Callable[[int], None]) -> None:
         """Write the bytes of one answer behind those that are here, or instead of them."""
         with self.server.open(self.file.path, have) as answer:
-            block = answer.read(BLOCK)
+            # Not `read`, which waits for a whole block, and forgets it where the server falls silent before.
+            block = answer.read1(BLOCK)
             if is_html(block):
                 raise Refused(
                     f"{self.address}: a web page was served instead of the file. Is there a login or captive "
@@ -175,7 +187,7 @@ class Download:
                     part.write(block)
                     part.flush()
                     report(done)
-                    block = answer.read(BLOCK)
+                    block = answer.read1(BLOCK)
 
     def _first_byte(self, answer: Any, have: int) -> int:
         """Where the answer begins: at the byte asked for, or at the first.

@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 from store.errors import StoreError
 from store.release.download import Download, Refused, Server, Trouble
-from store.release.locate import REMOTE, VERSION, fetched_folder, public
-from store.release.manifest import NAME, File, Manifest, misfit, sha256
+from store.release.locate import REMOTE, VERSION, fetched_folder, public, refuse_odd_version
+from store.release.manifest import NAME, File, Manifest, damage
 
 HUB = "https://huggingface.co"
 ADDRESS = re.compile(r"hf://datasets/(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[^/@]+))?/?")
@@ -48,26 +48,30 @@ def fetch(
     timeout: seconds without a byte, after which a connection is given up and tried again
     report:  called with every piece that arrived
 
-    What arrives lies in a hidden folder beside the target until all of it is there, with the sizes and sha256
-    of the manifest. What a failed connection left there is gone on with; what a server answered wrongly is
-    removed. Nothing is asked. Raises StoreError in one line.
+    A version or a commit of the hub that was fetched before needs no network; the manifest of anything else
+    is asked for anew. What arrives lies in a hidden folder beside the target until all of it is there, with
+    the sizes and sha256 of the manifest. What a failed connection left there is gone on with; what a server
+    answered wrongly is removed. Nothing is asked. Raises StoreError in one line.
     """
     source = str(source)
     known = None
+    if target is not None:
+        target = Path(target).absolute()
     if VERSION.fullmatch(source):
-        kept = Path(target) if target else fetched_folder() / source
-        if (kept / NAME).exists() and not _missing(kept, Manifest.read(kept)):
-            return kept
+        target = target or fetched_folder() / source
+        if _is_whole(target):
+            return target
         known = public(source)
         source, sha256 = f"hf://datasets/{known.repository}@{known.commit}", known.manifest
-        target = kept
     if not source.startswith(REMOTE):
+        refuse_odd_version(source)
         return _copied(Path(source), target, sha256)
-    folder = Path(target) if target else _folder(source, offline)
+    folder = target or _folder(source, offline)
     if offline:
         return _kept(folder, source)
+    if target is None and COMMIT.fullmatch(folder.name) and sha256 is None and _is_whole(folder):
+        return folder
     server, folder = _server(source, folder, target is None, timeout)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
         return _fetched(server, folder, sha256, report)
 
@@ -82,7 +86,7 @@ def _fetched(server: Server, folder: Path, wanted: str | None, report: Report) -
         _refuse_another(folder, text)
         missing = _missing(folder, manifest)
         for file in missing:
-            if _unlike(beside / file.path, file):
+            if damage(beside, file):
                 told = partial(_told, report, file)
                 Download(server, file, beside / file.path).run(told)
         _put(missing, text, beside, folder)
@@ -115,52 +119,61 @@ def _put(files: Iterable[File], manifest: bytes, beside: Path, folder: Path) -> 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Wait until no other process of this machine fetches the same: jobs often begin together."""
-    name = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]
-    with Path(tempfile.gettempdir(), f"vit-zero-bench-{name}.lock").open("a") as lock:
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    path = Path(tempfile.gettempdir(), f"vit-zero-bench-{os.getuid()}-{name}.lock")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("a")
+    except OSError as error:
+        raise StoreError(f"{error.filename} cannot be written ({error.strerror}).") from None
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _copied(source: Path, target: str | Path | None, wanted: str | None) -> Path:
+def _copied(source: Path, target: Path | None, wanted: str | None) -> Path:
     """A release in a folder: the folder itself, checked, or a copy of it."""
-    manifest = Manifest.read(source)
+    manifest = _checked(source)
     text = (source / NAME).read_bytes()
     _check_manifest(text, wanted, str(source / NAME))
     if target is None:
-        for file in _missing(source, manifest):
-            raise StoreError(misfit(source, file) or f"{source / file.path} is damaged. Fetch it again.")
         return source
-    folder = Path(target)
-    beside = folder.with_name(f".{folder.name}.part")
-    _refuse_another(folder, text)
-    missing = _missing(folder, manifest)
+    beside = target.with_name(f".{target.name}.part")
+    with _alone(target):
+        _refuse_another(target, text)
+        missing = _missing(target, manifest)
+        try:
+            for file in missing:
+                (beside / file.path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source / file.path, beside / file.path)
+            _put(missing, text, beside, target)
+        except OSError as error:
+            raise StoreError(f"{error.filename} cannot be copied ({error.strerror}).") from None
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    _checked(target)
+    return target
+
+
+def _checked(folder: Path) -> Manifest:
+    """The manifest of a folder where every file is as it says. Raises StoreError on the first that is not."""
+    manifest = Manifest.read(folder)
+    for trouble in filter(None, (damage(folder, file) for file in manifest.files)):
+        raise StoreError(trouble)
+    return manifest
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a release is there, every file as its manifest says."""
     try:
-        for file in missing:
-            (beside / file.path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / file.path, beside / file.path)
-            if trouble := _unlike(beside / file.path, file):
-                raise StoreError(f"{source / file.path} {trouble}. Fetch the release again.")
-        _put(missing, text, beside, folder)
-    except OSError as error:
-        raise StoreError(f"{error.filename} cannot be copied ({error.strerror}).") from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return folder
+        return (folder / NAME).exists() and bool(_checked(folder))
+    except StoreError:
+        return False
 
 
 def _missing(folder: Path, manifest: Manifest) -> list[File]:
     """Files that are not here, or not as the manifest says."""
-    return [file for file in manifest.files if _unlike(folder / file.path, file)]
-
-
-def _unlike(path: Path, file: File) -> str | None:
-    """What tells a file from the one in the manifest; None where nothing does."""
-    if not path.exists():
-        return "is missing"
-    size = path.stat().st_size
-    if size != file.bytes:
-        return f"has {size:,} bytes, the manifest says {file.bytes:,}"
-    return None if sha256(path) == file.sha256 else "has another sha256 than the manifest says"
+    return [file for file in manifest.files if damage(folder, file)]
 
 
 def _check_manifest(text: bytes, wanted: str | None, where: str) -> None:
@@ -174,6 +187,8 @@ def _refuse_another(folder: Path, text: bytes) -> None:
     path = folder / NAME
     if path.exists() and path.read_bytes() != text:
         raise StoreError(f"{folder} holds another release. Give another folder, or remove it.")
+    if folder.exists() and not path.exists() and any(folder.iterdir()):
+        raise StoreError(f"{folder} holds something else. Give a folder of the release's own.")
 
 
 def _folder(source: str, offline: bool) -> Path:
@@ -198,9 +213,7 @@ def _kept(folder: Path, source: str) -> Path:
         raise StoreError(
             f"{source} was not fetched to {folder} before, and offline=True. Fetch it once online."
         )
-    manifest = Manifest.read(folder)
-    for file in _missing(folder, manifest):
-        raise StoreError(misfit(folder, file) or f"{folder / file.path} is damaged. Fetch it again online.")
+    _checked(folder)
     return folder
 
 

@@ -10,6 +10,7 @@ from store.location import location
 
 SAMPLE = Path(__file__).parents[1] / "sample"
 VERSION = re.compile(r"\d+\.\d+\.\d+")
+ODD_VERSION = re.compile(r"v?\d+(\.\d+)*|latest", re.IGNORECASE)
 REMOTE = ("hf://", "https://", "http://")
 
 
@@ -34,7 +35,14 @@ def locate(source: str | Path | None, offline: bool) -> Path:
         from store.release.fetch import fetch  # imported here: most readers never use the network
 
         return fetch(source, offline=offline)
+    refuse_odd_version(source)
     return location(source)
+
+
+def refuse_odd_version(source: str | Path) -> None:
+    """Raise StoreError for a version that is written otherwise than versions are, unless it is a folder."""
+    if isinstance(source, str) and ODD_VERSION.fullmatch(source) and not Path(source).exists():
+        raise StoreError(f"No release {source!r}. Versions are three numbers, such as 1.0.0.")
 
 
 def fetched_folder() -> Path:

@@ -125,13 +125,26 @@ def misfit(folder: Path, file: File) -> str | None:
     return None
 
 
+def damage(folder: Path, file: File) -> str | None:
+    """One line on a listed file that is missing, or is not the one the manifest means, read whole."""
+    trouble = misfit(folder, file)
+    if trouble is None and sha256(folder / file.path) != file.sha256:
+        return (
+            f"{folder / file.path} has another sha256 than the manifest says: it is damaged, or of another "
+            "release. Fetch the release again."
+        )
+    return trouble
+
+
 def strangers(folder: Path, manifest: Manifest) -> list[str]:
-    """One line on each file that the manifest does not list."""
+    """One line on each file that the manifest does not list, but for what other tools hide there."""
     listed = {file.path for file in manifest.files} | {NAME}
     return [
         f"{path} is not in the manifest of this release. Remove it."
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.relative_to(folder).as_posix() not in listed
+        if path.is_file() and (inside := path.relative_to(folder)).as_posix() not in listed
+        # As git, the hub's client and file browsers do. Rows would be read, hidden or not.
+        if path.suffix == ".parquet" or not any(part.startswith(".") for part in inside.parts)
     ]
 
 

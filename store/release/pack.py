@@ -24,6 +24,9 @@ from store.write import replacing
 
 DRAWS = {"draws": 1000, "seed": 0}  # the usual ones of `Benchmark.rank`
 ROWS = 65_536  # of a row group: few enough that one architecture is found fast, and their list read fast
+# The folders of a path, which say whose machine it was: of one alone, and of one within a text.
+ALONE = re.compile(r"^(?:(?:file|s3|gs|gcs)://|~|/|\.\.?/).*/")
+IN_TEXT = re.compile(r"(?:\b(?:file|s3|gs|gcs)://|(?<![\w:/~.])(?:~|\.\.?)?/)[^\s'\"]*/")
 DIGITS = 4  # of times: beyond them is noise of the clock
 COUNTED = {
     "architectures": "space",
@@ -60,6 +63,8 @@ def pack(
         raise StoreError(f"version is {version!r}, expected three numbers such as 1.0.0.")
     if target.exists():
         raise StoreError(f"{target} is there already, and a release is never changed. Give another version.")
+    if previous is not None:
+        _check_later(version, Manifest.read(Path(previous)).version)
     temporary = target.with_name(f".{target.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -69,9 +74,16 @@ def pack(
                 _write_table(benchmark, table, temporary)
         _describe(temporary, version, proxies, code, previous)
         temporary.rename(target)
+    except OSError as error:
+        raise StoreError(f"{error.filename or target} cannot be written ({error.strerror}).") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target
+
+
+def _check_later(version: str, before: str) -> None:
+    if [int(number) for number in version.split(".")] <= [int(number) for number in before.split(".")]:
+        raise StoreError(f"version is {version}, and the release before is {before}. Give a later one.")
 
 
 def _refuse(benchmark: Benchmark, proxies: Mapping[str, Mapping[str, str]]) -> None:
@@ -80,6 +92,8 @@ def _refuse(benchmark: Benchmark, proxies: Mapping[str, Mapping[str, str]]) -> N
     found = list(problems(benchmark.connection.query, known))
     if not benchmark.spaces():
         found.append("architectures: there are none")
+    if not benchmark.tasks():
+        found.append("accuracies, scores, layers and searches: there are none")
     if found:
         raise StoreError(f"{benchmark.path} cannot be released: {'. '.join(found)}.")
 
@@ -92,6 +106,9 @@ def _write_table(benchmark: Benchmark, table: Table, folder: Path) -> None:
             columns[field.name] = _rounded(columns[field.name])
     if table.name == "runs":
         columns |= _without_places(rows)
+    if "message" in columns:
+        told = [None if text is None else IN_TEXT.sub("", text) for text in rows["message"].to_pylist()]
+        columns["message"] = pa.array(told, pa.string())
     data = pa.table(columns, schema=table.schema)
     if len(data):
         write(data, folder / table.name / f"{table.name}.parquet")
@@ -145,7 +162,7 @@ def _without_folders(value: Any) -> Any:
         return {name: _without_folders(one) for name, one in value.items()}
     if isinstance(value, list):
         return [_without_folders(one) for one in value]
-    return re.sub(r"^[~/].*/", "", value) if isinstance(value, str) else value
+    return ALONE.sub("", value) if isinstance(value, str) else value
 
 
 def _describe(
@@ -230,12 +247,11 @@ def task_sources(benchmark: Benchmark) -> dict[str, dict[str, str]]:
 def counts(benchmark: Benchmark, table: str) -> list[dict[str, Any]]:
     """How many rows a table has, and how many of them failed, by what they are about."""
     groups = COUNTED[table]
-    failed = "count(*) FILTER (status <> 'ok')" if "status" in TABLES[table].schema.names else "0"
+    # A run or a search has a status, too, which is not that of a measurement.
+    failed = "0" if TABLES[table].measured is None else "count(*) FILTER (status <> 'ok')"
     source = table
     if "space" in groups and "space" not in TABLES[table].schema.names:
         source = f"(SELECT space, {table}.* FROM {table} JOIN architectures USING (arch_id))"
-    if table in ("runs", "searches"):
-        failed = "0"
     rows = benchmark.connection.query(
         f"SELECT {groups}, count(*) AS rows, {failed} AS failed FROM {source} GROUP BY ALL ORDER BY ALL"
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from store.benchmark import Benchmark
 from store.errors import StoreError
+from store.location import is_refusal
 from store.release.locate import Public
 from store.release.manifest import NAME, Manifest, sha256
 from store.release.verify import Report, verify
@@ -36,7 +37,6 @@ def publish(
     _refuse(folder, manifest, report)
     try:
         from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
     except ImportError:
         raise StoreError("publish needs huggingface_hub. In the checkout: pip install '.[build]'") from None
     hub = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=token)
@@ -54,7 +54,9 @@ def publish(
             commit_message=f"Data {manifest.version}",
         )
         hub.create_tag(repository, repo_type="dataset", tag=tag, revision=commit.oid)
-    except (HfHubHTTPError, LocalTokenNotFoundError, OSError) as error:
+    except Exception as error:
+        if not (is_refusal(error) or isinstance(error, OSError)):
+            raise
         reason = " ".join(str(error).split())
         raise StoreError(
             f"{repository}: the hub refused ({reason[:300]}). Check its name and the token."
@@ -86,7 +88,7 @@ def _refuse(folder: Path, manifest: Manifest, report: Report) -> None:
 
 def uncommitted(folder: Path) -> list[str]:
     """What differs from the commit in a checkout; nothing where the folder is none."""
-    command = ["git", "status", "--porcelain", "--untracked-files=no"]
+    command = ["git", "status", "--porcelain"]
     try:
         answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

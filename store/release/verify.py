@@ -14,7 +14,8 @@ from store.errors import StoreError
 from store.parts import find_parts
 from store.rank import RANKING
 from store.release.checks import problems
-from store.release.manifest import RANKINGS, Manifest, misfit, sha256, strangers
+from store.release.locate import REMOTE
+from store.release.manifest import RANKINGS, Manifest, damage, strangers
 from store.release.pack import COUNTED, counts
 
 CLOSE = 1e-9  # rankings recomputed by other versions of numpy and scipy may differ by rounding
@@ -32,6 +33,8 @@ def verify(path: str | Path, rankings: int = 3, report: Report = lambda done, to
     Files are checked first, and tables only where every file is right. Raises StoreError without a readable
     manifest.
     """
+    if str(path).startswith(REMOTE):
+        raise StoreError(f"{path} is not here. Fetch it, and give the folder that it is fetched to.")
     folder = Path(path)
     manifest = Manifest.read(folder)
     found = list(_files(folder, manifest, report))
@@ -48,13 +51,7 @@ def verify(path: str | Path, rankings: int = 3, report: Report = lambda done, to
 def _files(folder: Path, manifest: Manifest, report: Report) -> Iterator[str]:
     done, total = 0, sum(file.bytes for file in manifest.files)
     for file in manifest.files:
-        trouble = misfit(folder, file)
-        if trouble is None and sha256(folder / file.path) != file.sha256:
-            trouble = (
-                f"{folder / file.path} has another sha256 than the manifest says: it is damaged, or of "
-                "another release. Fetch the release again."
-            )
-        if trouble:
+        if trouble := damage(folder, file):
             yield trouble
         done += file.bytes
         report(done, total)

@@ -44,7 +44,7 @@ def test_one_architecture_by_id_genome_or_text(planted, first):
         ),
         ("{depth", "{depth is no architecture. Give an arch_id, or a genome as a dict or JSON text."),
         ({"depth": {1}}, "{'depth': {1}} is no architecture. Give an arch_id, or a genome"),
-        (7, "No architecture here has the genome 7."),
+        (7, "7 is no architecture. Give an arch_id, or a genome as a dict or JSON text."),
     ],
 )
 def test_no_such_architecture(planted, name, message):
@@ -105,6 +105,8 @@ def own_table(planted):
     [
         lambda table: table,
         lambda table: table.to_pandas(),
+        lambda table: table.to_pandas().sort_values("value").assign(seed=[0.0, *[None] * 59]),
+        lambda table: table.to_pandas().set_index("arch_id"),
         lambda table: pl.from_arrow(table),
         lambda table: table.to_pydict(),
         lambda table: table.to_pylist(),
@@ -141,6 +143,16 @@ def test_your_own_scores_by_genome_on_every_task(planted):
         ({"task": "digit"}, "row 2: Unknown task 'digit'. Did you mean 'digits'?"),
         ({"arch_id": None}, "row 2: no arch_id and no genome"),
         ({"seed": 0.5}, "row 2: seed 0.5 is no whole number"),
+        ({"seed": True}, "row 2: seed True is no whole number"),
+        ({"seed": 2**70}, f"row 2: seed {2**70} is no whole number"),
+        ({"value": True}, "row 2: value True is no number"),
+        ({"value": 10**400}, "0 is no number"),
+        ({"seconds": "fast"}, "row 2: seconds 'fast' is no number"),
+        ({"seconds": -1.0}, "row 2: seconds -1.0 is no duration"),
+        ({"proxy": 7}, "row 2: proxy 7 is no name"),
+        ({"proxy": ""}, "row 2: proxy '' is no name"),
+        ({"genome": '{"depth": 7}'}, "row 2: arch_id and genome are of two architectures"),
+        ({"arch_id": float("nan"), "genome": '{\n"depth": 99}'}, 'the genome { "depth": 99}'),
         ({"vlaue": 1}, "with_scores: Unknown column 'vlaue'. Did you mean 'value'?"),
     ],
 )
@@ -162,6 +174,8 @@ def test_wrong_tables_of_your_own_are_named(planted):
         ([], "the table has no rows"),
         ({"arch_id": ["a"], "value": [1, 2]}, r"the columns have \[1, 2\] rows"),
         (7, "int is no table"),
+        ({"a": 1.0}, "dict is no table"),
+        ([("a", 1.0)], "list is no table"),
         (pd.DataFrame({"value": [1.0]}), "give the columns arch_id or genome, and value"),
     ):
         with pytest.raises(StoreError, match=message):
@@ -175,6 +189,48 @@ def test_every_column_is_described(planted):
     assert planted.describe("rank")["column"].to_pylist() == planted.rank(draws=0).column_names
     with pytest.raises(StoreError, match="Did you mean 'compare'"):
         planted.describe("compar")
+
+
+@pytest.mark.parametrize("question", ["accuracy", "curves", "overall", "by_seed", "layers", "searches"])
+def test_what_a_question_answers_with_is_described_under_its_name(planted, question):
+    told = [row["column"] for row in planted.describe(question).to_pylist()]
+    found = getattr(planted, question)().column_names
+    assert told[-len(found) :] == found
+
+
+@pytest.mark.parametrize("view", ["trainings", "final_accuracies", *TABLES])
+def test_what_a_view_has_is_described_under_its_name(planted, view):
+    told = [row["column"] for row in planted.describe(view).to_pylist() if row["table"] == view]
+    assert told == planted.sql(f"FROM {view} LIMIT 0").column_names
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (
+            lambda b: b.rank(protocol=["scratch", "published"]),
+            "protocol is .*. Give one name, or None for all",
+        ),
+        (lambda b: b.rank(draws=0, space=["autoformer-micro"]), "space is .*. Give one name"),
+        (lambda b: b.rank(split=None), "split is None. Name one, such as 'test'"),
+        (lambda b: b.rank(band=5), "The band is 5. Give .smallest, largest. params"),
+        (lambda b: b.rank(band=("a", "b")), "The band is .* Give .smallest, largest. params"),
+        (lambda b: b.rank(seeds=[99]), "Unknown seed '99'. Known: 0, 1"),
+        (lambda b: b.rank(seeds=0), "seeds is 0. Give several, or None for all"),
+        (lambda b: b.rank(draws=1.5), "draws is 1.5. Give 0 or more"),
+        (lambda b: b.rank(seed=-1), "seed is -1. Give a whole number of 0 or more"),
+        (lambda b: b.groups(draws=1), "draws is 1. Give 2 or more"),
+        (lambda b: b.compare("snip", ("zico",)), r"compare: \('zico',\) names no scores"),
+        (lambda b: b.compare("snip", ("zico", 9)), "Unknown seed '9'"),
+        (lambda b: b.agreement(first=("scratch",)), "agreement: .* names no accuracies"),
+        (lambda b: b.searches(strategy="nope"), "Unknown strategy 'nope'"),
+        (lambda b: b.accuracy(5), "5 is no architecture"),
+        (lambda b: b.diff("here"), "diff: 'here' is no opened benchmark"),
+    ],
+)
+def test_what_cannot_be_asked_is_told_in_one_line(planted, ask, message):
+    with pytest.raises(StoreError, match=f"^[^\n]*{message}[^\n]*$"):
+        ask(planted)
 
 
 def test_differences_between_two(tmp_path, planted):

@@ -15,6 +15,7 @@ import pytest
 
 from store import Benchmark, StoreError, fetch, verify
 from store.release import locate
+from store.release.download import Server
 from store.release.manifest import NAME, Manifest
 
 TIMEOUT = 0.4
@@ -83,6 +84,14 @@ def stall(handler, content, start):
     threading.Event().wait(3 * TIMEOUT)
 
 
+def silent(handler, content, start):
+    """Promises all, and says no more."""
+    handler.head(
+        206 if start else 200, len(content) - start, f"bytes {start}-{len(content) - 1}/{len(content)}"
+    )
+    threading.Event().wait(3 * TIMEOUT)
+
+
 def refuse(handler, content, start):
     handler.connection.close()
 
@@ -134,11 +143,11 @@ def gone(handler, content, start):
 
 
 @contextmanager
-def serving(folder: Path, faults: list = (), every=None) -> Iterator[tuple[str, list]]:
+def serving(folder: Path, faults: list = (), every=None, kind=Handler) -> Iterator[tuple[str, list]]:
     """The address of a server of this folder, and what is asked of it."""
     kind = type(
         "Faulty",
-        (Handler,),
+        (kind,),
         {"faults": list(faults), "every": staticmethod(every) if every else None, "asked": []},
     )
     server = ThreadingHTTPServer(("127.0.0.1", 0), lambda *given: kind(*given, directory=str(folder)))
@@ -227,8 +236,16 @@ def test_what_is_not_the_file_is_refused_and_leaves_nothing_behind(packed, tmp_p
     assert left(tmp_path) == []
 
 
+def test_a_server_that_falls_silent_again_and_again_is_gone_on_with(packed, tmp_path):
+    with serving(packed, every=stall) as (address, asked):
+        assert verify(fetch(address, tmp_path / "here", timeout=0.05)) == []
+    size = (packed / BAD).stat().st_size
+    wanted = [None, *(f"bytes={start}-" for start in range(1000, size, 1000))]
+    assert [span for name, span in asked if name == BAD] == wanted
+
+
 def test_a_server_that_is_not_there_leaves_what_it_has_given(packed, tmp_path):
-    for every in (refuse, stall, busy):
+    for every in (refuse, silent, busy):
         target = tmp_path / every.__name__
         message = "^[^\n]*could not be fetched[^\n]*$"
         with serving(packed, every=every) as (address, _), pytest.raises(StoreError, match=message):
@@ -270,6 +287,43 @@ def test_a_manifest_of_known_sha256_is_that_one(packed, tmp_path):
         with pytest.raises(StoreError, match="it is another release"):
             fetch(address, tmp_path / "here", sha256="0" * 64)
         assert verify(fetch(address, tmp_path / "here", sha256=known)) == []
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(packed, tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "thesis.tex").write_text("x")
+    with serving(packed) as (address, _):
+        for source in (packed, address):
+            with pytest.raises(
+                StoreError, match="here holds something else. Give a folder of the release's own"
+            ):
+                fetch(source, tmp_path / "here")
+    assert left(tmp_path / "here") == ["thesis.tex"]
+
+
+def test_a_target_may_be_the_working_folder(packed, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert verify(fetch(packed, ".")) == []
+
+
+def test_what_cannot_be_written_to_is_one_line(packed, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with serving(packed) as (address, _):
+        for source in (packed, address):
+            with pytest.raises(
+                StoreError, match=r"^[^\n]*file[^\n]* cannot be written \(Not a directory|File exists"
+            ):
+                fetch(source, tmp_path / "file" / "deep" / "here")
+
+
+@pytest.mark.parametrize("version", ["1.0", "v1.0.0", "latest", "1"])
+def test_a_version_is_three_numbers(version):
+    for ask in (fetch, Benchmark.open):
+        with pytest.raises(
+            StoreError, match=f"No release '{version}'. Versions are three numbers, such as 1.0.0"
+        ):
+            ask(version)
 
 
 def test_another_release_is_not_put_over_one(packed, other, tmp_path):
@@ -326,14 +380,35 @@ def test_a_fetched_version_is_opened_without_network(packed, own_cache):
 def test_two_processes_fetch_the_same_once(packed, tmp_path):
     with serving(packed) as (address, asked):
         context = get_context("spawn")
-        both = [context.Process(target=fetch, args=(address, tmp_path / "here")) for _ in range(2)]
-        for process in both:
+        asking = [(address, tmp_path / "here")] * 2 + [(packed, tmp_path / "copy")] * 2
+        several = [context.Process(target=fetch, args=both) for both in asking]
+        for process in several:
             process.start()
-        for process in both:
+        for process in several:
             process.join(60)
-    assert [process.exitcode for process in both] == [0, 0]
-    assert verify(tmp_path / "here") == []
+    assert [process.exitcode for process in several] == [0] * 4
+    assert verify(tmp_path / "here") == verify(tmp_path / "copy") == []
     assert [name for name, _ in asked].count(BAD) == 1
+
+
+def test_a_token_stays_on_its_server(packed, monkeypatch):
+    """It goes along where a server says that something moved within it, and not to another one."""
+    told = []
+
+    class Moved(Handler):
+        def do_GET(self) -> None:
+            told.append((self.headers["Host"], self.headers.get("Authorization")))
+            if self.path.startswith("/old"):
+                self.send_response(307)
+                self.send_header("Location", self.path.replace("/old", self.to))
+                self.end_headers()
+            else:
+                super().do_GET()
+
+    with serving(packed) as (elsewhere, _), serving(packed, kind=Moved) as (address, _):
+        for Moved.to in ("", elsewhere):
+            Server(f"{address}/old", "secret").text(NAME)
+    assert [token for _, token in told] == ["Bearer secret"] * 3
 
 
 def test_a_public_version_is_fetched_from_its_commit(packed, monkeypatch, own_cache):
@@ -353,3 +428,5 @@ def test_a_public_version_is_fetched_from_its_commit(packed, monkeypatch, own_ca
         with Benchmark.open("hf://datasets/us/bench@main") as benchmark:
             assert benchmark.path == own_cache / "us--bench" / commit
     assert ("GET", "/api/datasets/us/bench/revision/main") in hub.asked
+    with Benchmark.open(f"hf://datasets/us/bench@{commit}") as benchmark:  # whose server is gone
+        assert benchmark.path == own_cache / "us--bench" / commit

@@ -11,7 +11,7 @@ import yaml
 
 from store import TABLES, Benchmark, StoreError, verify, write_part
 from store.release.manifest import NAME, Manifest, sha256
-from store.release.pack import pack
+from store.release.pack import ALONE, IN_TEXT, pack
 from tests.store.planted import STARTED, accuracy_row, score_row, write_run
 from tests.store.release.releasable import CODE, PROXIES, run_row, write_releasable
 
@@ -220,9 +220,44 @@ def test_what_is_no_version_and_what_is_there_already(benchmark, packed, tmp_pat
         pack(benchmark, tmp_path / "new", "1.0", PROXIES, CODE)
     with pytest.raises(StoreError, match="a release is never changed"):
         pack(benchmark, packed, "1.0.0", PROXIES, CODE)
+    for before in ("1.0.0", "0.9.9"):
+        with pytest.raises(
+            StoreError, match=f"version is {before}, and the release before is 1.0.0. Give a later"
+        ):
+            pack(benchmark, tmp_path / "new", before, PROXIES, CODE, packed)
     write_run(tmp_path / "bare", "run")
-    with pytest.raises(StoreError, match="architectures: there are none"):
+    with pytest.raises(StoreError, match="architectures: there are none.* accuracies, .*: there are none"):
         pack(tmp_path / "bare", tmp_path / "new", "1.0.0", PROXIES, CODE)
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ("OSError: /home/someone/secret/x.pt is gone", "OSError: x.pt is gone"),
+        ("read '~/a b.png' of ../../home/someone/y.pt, then stop", "read '~/a b.png' of y.pt, then stop"),
+        ("from file:///home/someone/x and s3://secret/bucket/z.pt", "from x and z.pt"),
+        (
+            "see https://example.com/a/b, uoft-cs/cifar10, 3/4/5",
+            "see https://example.com/a/b, uoft-cs/cifar10, 3/4/5",
+        ),
+    ],
+)
+def test_a_message_keeps_no_folder(told, left):
+    assert IN_TEXT.sub("", told) == left
+
+
+@pytest.mark.parametrize(
+    ("path", "left"),
+    [
+        ("/home/some one/x.pt", "x.pt"),
+        ("../../home/someone/x.pt", "x.pt"),
+        ("s3://secret/x.pt", "x.pt"),
+        ("owner/name", "owner/name"),
+        ("https://example.com/x", "https://example.com/x"),
+    ],
+)
+def test_a_setting_keeps_no_folder(path, left):
+    assert ALONE.sub("", path) == left
 
 
 def test_a_proxy_with_options_is_one_of_the_registry(tmp_path):

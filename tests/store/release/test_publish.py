@@ -57,6 +57,20 @@ def test_the_next_version_replaces_the_files_and_keeps_the_old_commit(packed, ot
         assert new.diff(old).num_rows and new.moves(old).num_rows
 
 
+@pytest.mark.parametrize("repository", ["a/b/c", "bad name"])
+def test_a_name_that_no_hub_takes_is_one_line(packed, hub, repository):
+    with pytest.raises(
+        StoreError, match=f"^{repository}: the hub refused [^\n]*Check its name and the token.$"
+    ):
+        publish(packed, repository, token=TOKEN)
+
+
+def test_a_hub_that_is_not_there_is_one_line(packed, hub, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(StoreError, match="^us/bench: the hub refused [^\n]*$"):
+        publish(packed, "us/bench", token=TOKEN)
+
+
 @pytest.mark.parametrize("token", ["hf_wrong", None])
 def test_without_the_right_to_write(packed, hub, token, monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no token"))

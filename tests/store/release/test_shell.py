@@ -50,6 +50,20 @@ def test_query_as_csv(packed, capfdbinary):
     assert len(rows) == 20 and rows[0]["params"].isdecimal()
 
 
+def test_query_as_csv_of_what_csv_does_not_know(packed, capfdbinary):
+    ask = "SELECT [1, 2] AS list, {'a': 1} AS structure, INTERVAL 3 DAY AS span, NULL::INT[] AS nothing"
+    assert main(["query", ask, str(packed), "--csv"]) == 0
+    (row,) = csv.DictReader(io.StringIO(capfdbinary.readouterr().out.decode()))
+    assert (row["list"], row["structure"], row["nothing"]) == ("[1, 2]", '{"a": 1}', "") and "3" in row[
+        "span"
+    ]
+
+
+def test_what_lies_elsewhere_is_verified_after_it_was_fetched(capsys):
+    code, said = told(capsys, "verify", "hf://datasets/us/bench@main")
+    assert code == 2 and "hf://datasets/us/bench@main is not here. Fetch it" in said.err
+
+
 @pytest.mark.parametrize("words", [["bogus"], [], ["verify"]])
 def test_wrong_words_are_exit_code_2(words, capsys):
     with pytest.raises(SystemExit) as caught:
@@ -58,8 +72,8 @@ def test_wrong_words_are_exit_code_2(words, capsys):
 
 
 def test_pack_is_the_builders_job(tmp_path, capfd):
-    root = write_releasable(tmp_path / "benchmark", tasks=("digits",), architectures=6)
-    assert main(["pack", str(root), "1.0.0", "--target", str(tmp_path / "out")]) == 0
-    assert main(["verify", str(tmp_path / "out")]) == 0
+    root = write_releasable(tmp_path / "ours, the = one's", tasks=("digits",), architectures=6)
+    assert main(["pack", str(root), "1.0.0", "--target", str(tmp_path / "out=a, {b}")]) == 0
+    assert main(["verify", str(tmp_path / "out=a, {b}")]) == 0
     assert main(["pack", str(root), "1.0"]) == 2
     assert "version is '1.0', expected three numbers" in capfd.readouterr().err
