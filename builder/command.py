@@ -125,29 +125,39 @@ def build(config: DictConfig) -> None:
             raise BuilderError(f"Unknown job '{job}'. Known: {', '.join(JOBS)}.")
     going_on: list[str] = []
     for job in settings.jobs:
-        run = Run(job, settings, device)
-        if job in launch.SHARED and not settings.dry_run:
-            wanted = launch.SHARED[job].wanted(settings, run)
-            if wanted is not None:
-                wanted.note(run.root)
+        run, left = Run(job, settings, device), settings
+        if settings.launcher is not None and settings.dry_run:
+            launch.foretell(job, settings, run)
+            continue
+        _note(job, settings, run)
         if settings.launcher is not None:
             if not launch.share_out(job, settings, run):
                 going_on.append(job)
                 continue
-            settings = replace(settings, retry_failed=False)  # what failed was tried again
+            left = replace(settings, retry_failed=False)  # what failed of this job was tried again
         if job in READERS and going_on:
             what = " and ".join(going_on)
             print(f"{job}: not now, {what} goes on. Give the same command again when it is done.")
-        elif job in (*READERS, "compact", "retry") or settings.dry_run:
-            _do(job, settings, run)
         else:
-            with run, run.heard():
-                _do(job, settings, run)
+            _do(job, left, run)
+
+
+def _note(job: str, settings: Settings, run: Run) -> None:
+    """Note what is wanted of a job, for job=status."""
+    if job in launch.SHARED and not settings.dry_run:
+        wanted = launch.SHARED[job].wanted(settings, run)
+        if wanted is not None:
+            wanted.note(run.root)
 
 
 def _do(job: str, settings: Settings, run: Run) -> None:
     # A search's libraries take most of a second to import, for which all other jobs would wait.
-    importlib.import_module(f"builder.jobs.{job}").run(settings, run)
+    work = importlib.import_module(f"builder.jobs.{job}").run
+    if job in (*READERS, "compact", "retry") or settings.dry_run:
+        work(settings, run)
+    else:
+        with run, run.heard():
+            work(settings, run)
 
 
 def checked(config: DictConfig) -> Settings:

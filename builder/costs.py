@@ -44,8 +44,9 @@ class Costs:
 
     def _architecture(self, job: str, proxies: tuple[str, ...]) -> float | None:
         if job == "score":
-            known = [self._proxies[name] for name in proxies if name in self._proxies]
-            return sum(known) or None
+            if not self._proxies.keys() >= set(proxies):
+                return None
+            return sum(self._proxies[name] for name in proxies)
         return self._layers if job == "layers" else self._accuracy
 
     @cached_property

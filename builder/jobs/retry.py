@@ -30,10 +30,10 @@ def run(settings: Settings, run: Run) -> None:
     with Benchmark.open(run.root) as benchmark:
         for column in asked.keys() - {"status"}:
             _refuse_unknown(benchmark, tables, column, asked[column])
-        rows = {name: _of_whole_architectures(benchmark, where) for name in tables if name == "layers"}
+        of_layers = _of_whole_architectures(benchmark, where) if "layers" in tables else ""
     for name in tables:
         if is_there(run.root / name):
-            print(_said(name, remove(run.root, name, rows.get(name, where))))
+            print(_said(name, remove(run.root, name, of_layers if name == "layers" else where)))
 
 
 def _refuse_unknown(benchmark: Benchmark, tables: list[str], column: str, value: str) -> None:

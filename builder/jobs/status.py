@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def report(root: Path) -> str:
         runs = _unended(benchmark)
         working = [row for row in runs if row["heard"] < SILENT_SECONDS]
         silent = [row for row in runs if row["heard"] >= SILENT_SECONDS]
-        rows = [row for wanted in Wanted.all_of(root) for row in _progress(benchmark, wanted, working)]
+        rows = [row for plans in _alike(Wanted.all_of(root)) for row in progress(benchmark, plans, working)]
         lines = [progress_table(rows) if rows else "No plan here yet: a job notes it when it begins."]
         for name in dict.fromkeys(row["table"] for row in rows):
             lines += _rate(benchmark, name, rows)
@@ -69,18 +69,30 @@ def progress_table(rows: list[Row]) -> str:
     return table(lines, texts=4)
 
 
-def _progress(benchmark: Benchmark, wanted: Wanted, working: list[Row]) -> list[Row]:
-    """Return how far a plan is, by proxy or else by seed."""
-    crossed = " CROSS JOIN ".join(
-        f"(SELECT unnest({literals(values)}) AS {column})" for column, values in wanted.keys.items()
-    )
+def _alike(plans: Iterable[Wanted]) -> list[list[Wanted]]:
+    """Return plans by what their lines begin with: they may want the same rows."""
+    found: dict[tuple[Any, ...], list[Wanted]] = {}
+    for plan in plans:
+        line = (plan.job, plan.table, plan.space, plan.task, plan.by, plan.label, tuple(plan.keys))
+        found.setdefault(line, []).append(plan)
+    return list(found.values())
+
+
+def progress(benchmark: Benchmark, plans: Sequence[Wanted], working: Sequence[Row]) -> list[Row]:
+    """Return how far plans of one kind are together, by proxy or else by seed.
+
+    plans:   that differ in the values of their keys alone; what several want counts once.
+    working: the runs at work.
+    """
+    wanted = plans[0]
+    asked = " UNION ".join(f"SELECT * FROM {_crossed(plan)}" for plan in plans)
     blocks = [row["block"] for row in working if (row["job"], row["task"]) == (wanted.job, wanted.task)]
     pairs = {(block["seed"], arch_id) for block in blocks if block for arch_id in block["architectures"]}
     listed = ", ".join(f"({seed}, {quoted(arch_id)})" for seed, arch_id in sorted(pairs))
     key = ", ".join(wanted.keys)
     # Where what is wanted once has several rows, as one for each layer, one that failed tells for all.
     rows = benchmark.sql(
-        f"""WITH wanted AS (SELECT * FROM {crossed}),
+        f"""WITH wanted AS ({asked}),
         there AS (SELECT {key}, bool_and(status = 'ok') AS good FROM {wanted.table} GROUP BY {key}),
         working(seed, arch_id) AS (VALUES {listed or "(-1, '')"})
         SELECT {wanted.by} AS what, count(*) FILTER (good) AS done,
@@ -92,6 +104,12 @@ def _progress(benchmark: Benchmark, wanted: Wanted, working: list[Row]) -> list[
     ).to_pylist()
     place = {"table": wanted.table, "space": wanted.space, "task": wanted.task}
     return [row | place | {"what": f"{wanted.label} {row['what']}".strip()} for row in rows]
+
+
+def _crossed(wanted: Wanted) -> str:
+    return " CROSS JOIN ".join(
+        f"(SELECT unnest({literals(values)}) AS {column})" for column, values in wanted.keys.items()
+    )
 
 
 def _unended(benchmark: Benchmark) -> list[Row]:

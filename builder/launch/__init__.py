@@ -11,11 +11,14 @@ from typing import Protocol
 from builder.costs import Costs, estimate
 from builder.errors import BuilderError
 from builder.jobs import READERS
+from builder.jobs.status import progress
 from builder.launch.work import SHARED
 from builder.plan import Block
 from builder.protocols.rows import recipe_id
 from builder.provenance import Run
 from builder.settings import Settings
+from store import Benchmark
+from store.location import is_there
 
 _EXTRAS = {"slurm": "submitit", "ray": "ray"}
 
@@ -40,24 +43,15 @@ def share_out(job: str, settings: Settings, run: Run) -> bool:
     Returns whether nothing is left to be done by workers. What a worker that died left undone is planned
     again; BuilderError when twice in a row nothing was done.
     """
-    assert settings.launcher is not None
-    if job not in SHARED:
-        if job not in (*READERS, "sample"):
-            raise BuilderError(
-                f"job={job} is not cut into blocks: run it without launcher={settings.launcher.name}."
-            )
+    if not _is_shared(job, settings):
         return True
-    launcher = _launcher(settings.launcher.name)
+    launcher = _launcher(settings)
     before, planned = -1, settings
     while blocks := SHARED[job].blocks(planned, run):
         count = sum(block.size for block in blocks)
-        recipe = recipe_id(settings) if job == "accuracy" else None
-        costs = Costs(settings, run.root, recipe)
+        costs = _costs(job, settings, run)
         if before < 0:
-            said = estimate(costs, blocks, launcher.workers(settings))
-            print(f"{job}: {len(blocks)} blocks of {count} architectures; {said}")
-        if settings.dry_run:
-            return False
+            print(_announced(job, settings, blocks, costs))
         if count == before:
             raise BuilderError(f"{job}: {len(blocks)} blocks could not be done; job=status says why.")
         before = count
@@ -65,7 +59,55 @@ def share_out(job: str, settings: Settings, run: Run) -> bool:
         if not launcher.waits:
             return False
         planned = replace(settings, retry_failed=False)  # what failed again has been tried
+    if before >= 0:
+        print(_outcome(job, settings, run))
     return True
+
+
+def foretell(job: str, settings: Settings, run: Run) -> None:
+    """Print what would be done of a job, and how long it would take; nothing is done or written.
+
+    run: the job's, not begun.
+    """
+    if job == "sample":
+        wanted, space = settings.sample, settings.space.name
+        print(f"sample: would draw {wanted.n} architectures of {space} with seed {wanted.seed}")
+    elif not _is_shared(job, settings):
+        return
+    elif "sample" in settings.jobs and not is_there(run.root / "architectures"):
+        print(f"{job}: what there is to do can be told when job=sample has drawn the architectures")
+    elif blocks := SHARED[job].blocks(settings, run):
+        print(_announced(job, settings, blocks, _costs(job, settings, run)))
+    else:
+        print(f"{job}: nothing to share out")
+
+
+def _is_shared(job: str, settings: Settings) -> bool:
+    """Return whether workers do a job; BuilderError for one that neither they nor this process can."""
+    assert settings.launcher is not None
+    if job not in (*SHARED, *READERS, "sample"):
+        raise BuilderError(
+            f"job={job} is not cut into blocks: run it without launcher={settings.launcher.name}."
+        )
+    return job in SHARED
+
+
+def _costs(job: str, settings: Settings, run: Run) -> Costs:
+    return Costs(settings, run.root, recipe_id(settings) if job == "accuracy" else None)
+
+
+def _announced(job: str, settings: Settings, blocks: Sequence[Block], costs: Costs) -> str:
+    count = sum(block.size for block in blocks)
+    said = estimate(costs, blocks, _launcher(settings).workers(settings))
+    return f"{job}: {len(blocks)} blocks of {count} architectures; {said}"
+
+
+def _outcome(job: str, settings: Settings, run: Run) -> str:
+    """Return in a line how many of the rows that are wanted of a job are there, and how many failed."""
+    with Benchmark.open(run.root) as benchmark:
+        rows = progress(benchmark, [SHARED[job].wanted(settings, run)], [])
+    done, failed = (sum(row[name] for row in rows) for name in ("done", "failed"))
+    return f"{job}: {done} rows done, {failed} failed" + ("; job=status says why" if failed else "")
 
 
 def stages(blocks: Sequence[Block]) -> list[list[Block]]:
@@ -74,7 +116,9 @@ def stages(blocks: Sequence[Block]) -> list[list[Block]]:
     return [list(group) for _, group in groupby(ordered, key=lambda block: block.stage)]
 
 
-def _launcher(name: str) -> Launcher:
+def _launcher(settings: Settings) -> Launcher:
+    assert settings.launcher is not None
+    name = settings.launcher.name
     try:
         return importlib.import_module(f"builder.launch.{name}")
     except ModuleNotFoundError as error:

@@ -60,9 +60,10 @@ def run(settings: Settings, run: Run, beginning: Beginning) -> None:
                 rest = _share(settings, run, beginning, seed, todo, report)
             if rest:
                 train_all(settings, run, beginning, seed, rest, report)
+        summary = f"{len(todo)} trained, {failures} failed" if todo else "nothing to do"
         print(
             f"accuracy: {len(chosen)} architectures of {settings.space.name} on {settings.task.name}, "
-            f"{protocol} {ledger.recipe}, seed {seed}: {len(todo)} trained, {failures} failed"
+            f"{protocol} {ledger.recipe}, seed {seed}: {summary}"
         )
 
 

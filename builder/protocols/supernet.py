@@ -53,9 +53,10 @@ def run(settings: Settings, run: Run) -> None:
             for block in todo:
                 found += work(block, bar.update)
         failed = found["error"] // len(EVALUATED)
+        summary = f"{count} evaluated, {failed} failed" if todo else "nothing to do"
         print(
             f"accuracy: {len(chosen)} architectures of {settings.space.name} on {task}, "
-            f"supernet {ledger.recipe}, seed {seed}: {count} evaluated, {failed} failed"
+            f"supernet {ledger.recipe}, seed {seed}: {summary}"
         )
         if failed:
             print(

@@ -5,15 +5,26 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from builder import plan
+from builder.launch.work import work
 from spaces import Architecture
-from tests.cluster.conftest import build, facts, same_tables, start, trained_once, until
+from tests.cluster.conftest import COMMAND, build, facts, same_tables, start, trained_once, until
 
 # Several processes that each import torch: minutes on a machine that does anything else.
 pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """In place of launcher=local: this process is the only worker."""
+    done = SimpleNamespace(
+        waits=True, workers=lambda _: 1, launch=lambda settings, job, blocks, costs: work(settings, blocks)
+    )
+    monkeypatch.setattr("builder.launch._launcher", lambda settings: done)
 
 
 def children(process):
@@ -53,6 +64,43 @@ def test_a_dry_run_writes_nothing_and_estimates_by_earlier_rows(left_alone, tmp_
     out = build(left_alone, *more)
     assert "score: 4 blocks of 8 architectures; about 0 h 00 min" in out and "of 3 side by side" in out
     assert sorted(left_alone.rglob("*.parquet")) == before
+
+
+def test_a_dry_run_before_anything_is_there_tells_what_it_can(vitzero, tmp_path):
+    root = tmp_path / "new"
+    code, out, err = vitzero(f"root={root}", "job=all", "sample.n=3", "launcher=local", "dry_run=true")
+    assert code == 0 and not root.exists(), err
+    later = "what there is to do can be told when job=sample has drawn the architectures"
+    assert out.splitlines() == [
+        "sample: would draw 3 architectures of autoformer-micro with seed 0",
+        f"accuracy: {later}",
+        f"score: {later}",
+    ]
+
+
+def test_a_dry_run_of_what_is_done_measures_nothing(left_alone, vitzero):
+    dry = ("job=accuracy", "launcher=local", "dry_run=true")
+    code, out, err = vitzero(f"root={left_alone}", *COMMAND, *dry)
+    assert (code, out) == (0, "accuracy: nothing to share out\n"), err
+
+
+def test_what_failed_is_told_and_tried_again_whichever_job_it_is_of(vitzero, at_once, tmp_path):
+    told = (f"root={tmp_path}", *COMMAND, "sample.n=2", "launcher=local", "protocol=scratch")
+    wrong = ("learning_rate=1e30", "clip_norm=1e30", "epochs=1", "warmup_epochs=0")
+    told += tuple(f"protocol.recipe.{field}" for field in wrong)
+    code, out, err = vitzero(*told, "jobs=[sample,accuracy]")
+    assert code == 0 and "accuracy: 0 rows done, 4 failed; job=status says why" in out, err
+    assert "0 failed" not in out
+    assert "blocks" not in vitzero(*told, "jobs=[sample,accuracy]")[1]
+    out = vitzero(*told, "jobs=[sample,score,accuracy]", "proxies.names=[params]", "retry_failed=true")[1]
+    assert "score: 2 rows done, 0 failed" in out and "accuracy: 2 blocks of 2 architectures" in out
+
+
+def test_the_cost_of_some_proxies_is_not_that_of_all(vitzero, tmp_path):
+    told = (f"root={tmp_path}", *COMMAND, "sample.n=2")
+    vitzero(*told, "jobs=[sample,score]", "proxies.names=[params]", "score.block=null")
+    dry = ("job=score", "score.seeds=[1]", "launcher=local", "dry_run=true", "proxies.names=[params,snip]")
+    assert "nothing like it was measured yet" in vitzero(*told, *dry)[1]
 
 
 def test_layers_are_estimated_by_what_earlier_runs_took(vitzero, tmp_path):

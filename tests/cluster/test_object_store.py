@@ -50,7 +50,7 @@ def test_the_same_commands_fill_the_same_tables(bucket, left_alone, vitzero, tmp
     assert any(name.endswith(".pt") for name in names) and not any(name.endswith(".tmp") for name in names)
 
     code, out, err = vitzero(f"root={root}", *COMMAND, "jobs=[accuracy,score]")
-    assert code == 0 and "0 evaluated" in out and "nothing to do" in out
+    assert code == 0 and out.count("nothing to do") == 2
     code, out, err = vitzero(f"root={root}", "job=compact")
     assert code == 0 and "scores: 4 parts merged into 1" in out
     same_tables(root, left_alone)

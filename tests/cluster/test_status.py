@@ -60,6 +60,19 @@ def test_status_counts_what_is_done_failed_and_missing(half, vitzero):
     assert sorted(half.rglob("*")) == before
 
 
+def test_what_several_commands_want_counts_once(half, left_alone, vitzero):
+    keys = _keys(left_alone)
+    for first in (5, 6):
+        fewer = keys | {"arch_id": keys["arch_id"][:first]}
+        Wanted("score", "scores", "autoformer-micro", "digits", fewer, "proxy").note(half)
+    shown = lines(vitzero(f"root={half}", "job=status")[1])
+    assert [line for line in shown if line.startswith("scores | ")] == [
+        "scores | autoformer-micro | digits | nwot, params, random | 12 | 0 | 0 | 12",
+        "scores | autoformer-micro | digits | snip | 3 | 0 | 1 | 4",
+    ]
+    assert any("the 16 to come in" in line for line in shown)
+
+
 def test_who_is_at_work_and_who_is_silent(half, vitzero):
     ids = _keys(half)["arch_id"]
     with Benchmark.open(half) as benchmark:
