@@ -284,7 +284,16 @@ class Probe:
             needed for name in self.wanted for needed in (name, *(() if name in run else PASSES[name].needs))
         }
 
-    def _walk(self, names: list[str], stopped: dict[str, Price] | None = None) -> None:
+    def _walk(self, names: list[str]) -> None:
+        """Run passes on one walk, and each that ran out of memory beside the others on one of its own."""
+        self._walk_with(names)
+        failed = [name for name in names if self.outcomes[name].status == "oom"]
+        # Here, where nothing holds what was collected on the walk that failed.
+        for name in failed if len(names) > 1 else ():
+            del self.outcomes[name]
+            self._walk_with([name])
+
+    def _walk_with(self, names: list[str], stopped: dict[str, Price] | None = None) -> None:
         """Run passes on one walk, and keep what came of each.
 
         stopped: what was paid for the walk over the whole batch, if it kept too much. It is tried first:
@@ -304,15 +313,11 @@ class Probe:
         walked = attempt(walk.run, self.device)
         if walk.most is not None and walk.kept is None:
             self.kept = None  # of a walk that kept less
-            self._walk(names, walk.prices)
+            self._walk_with(names, walk.prices)
             return
         self.kept = walk.kept or self.kept
         for name in names:
             self.outcomes[name] = self._outcome(name, walk, walked, collectors[_key(name)])
-        if len(names) > 1:
-            for name in [name for name in names if self.outcomes[name].status == "oom"]:
-                del self.outcomes[name]  # what does not fit beside the others may fit alone
-                self._walk([name])
 
     def _collector(self, name: str, names: list[str], collectors: dict[str, Collector]) -> None:
         """Make the collector of a pass, one for all that want the gradients of every sample."""

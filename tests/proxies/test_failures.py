@@ -1,7 +1,9 @@
 """A failure is one row with its reason; the other rows keep their values."""
 
+import gc
 import math
 import re
+import weakref
 
 import pytest
 import torch
@@ -10,12 +12,21 @@ from torch import nn
 import proxies
 from proxies import ProxyError, registry
 from proxies.probe import PASSES
+from proxies.probe.walk import Walk
 from tests.proxies.networks import Block, TinyViT, batches, draw, rectifier
 
 ALL = proxies.names()
-COUNTED = {name for name in ALL if proxies.get(name).control} | {"az_complexity"}
 REDRAWN = {"zen"}  # measured on weights of its own drawing
+OF_ACTIVATIONS = {"activations", "hidden_rows", "hidden_variances"}
 NO_IMAGES = {name for name in ALL if proxies.get(name).data in ("none", "shape")}
+
+
+def drawn_scores(seed):
+    scores = proxies.compute(NO_IMAGES, draw(TinyViT(), seed), [])
+    return {(name, score.value) for name, score in scores.items()}
+
+
+COUNTED = {name for name, _ in drawn_scores(0) & drawn_scores(1)}  # whatever the weights
 
 
 def statuses(network, data, names=ALL):
@@ -207,14 +218,22 @@ def dead(network):
     return network
 
 
-@pytest.mark.parametrize(("size", "change"), [(1, lambda network: network), (6, dead)], ids=["image", "dead"])
-def test_a_score_that_is_the_same_for_all_networks_is_none(size, change):
-    networks = (TinyViT(blocks=1), TinyViT(blocks=3), TinyViT(width=32))
-    scores = [proxies.compute(ALL, change(network), batches(size=size)) for network in networks]
-    for name in ALL:
-        values = [found[name].value for found in scores if found[name].status == "ok"]
-        told_apart = len(values) == 3 and max(values) - min(values) > 1e-6
-        assert not values or told_apart or proxies.get(name).principle == "chance", (name, values)
+ARCHITECTURES = ({"blocks": 1}, {"blocks": 3}, {"width": 32})
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if proxies.get(name).principle != "chance"])
+def test_a_score_of_one_image_tells_networks_apart_or_is_null(name):
+    networks = [TinyViT(**architecture) for architecture in ARCHITECTURES]
+    scores = [proxies.compute([name], network, batches(size=1))[name] for network in networks]
+    values = [score.value for score in scores if score.status == "ok"]
+    assert not values or max(values) - min(values) > 1e-6
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if {*proxies.get(name).passes} & OF_ACTIVATIONS])
+def test_dead_activations_have_no_score(name):
+    for architecture in ARCHITECTURES:
+        score = proxies.compute([name], dead(TinyViT(**architecture)), batches())[name]
+        assert (score.status, score.value) == ("empty", None)
 
 
 @pytest.mark.parametrize(
@@ -299,6 +318,27 @@ def test_a_failed_pass_runs_once_and_fails_those_that_need_it():
     assert found == {name: "ok" if name in NO_IMAGES else "oom" for name in ALL}
     # Each pass that reads images with the others, and then alone, and none of them again for a second proxy.
     assert network.refused <= 2 * len(PASSES)
+
+
+def test_what_is_walked_alone_has_the_memory_of_the_walk_that_failed(monkeypatch):
+    first, alive = [], []
+    run = Walk.run
+
+    def greedy(walk):
+        alive.append(sum(collector() is not None for collector in first))
+        run(walk)
+        if not first:
+            first.extend(map(weakref.ref, walk.collectors.values()))
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(Walk, "run", greedy)
+    gc.disable()  # what only a collector of garbage frees is held too long on a GPU
+    try:
+        scores = proxies.compute(["l_swag", "gsnr", "nwot", "t_cet", "fisher"], TinyViT(), batches())
+    finally:
+        gc.enable()
+    assert {score.status for score in scores.values()} == {"ok"}
+    assert len(first) > 1 and set(alive) == {0}
 
 
 def test_malformed_batches_are_refused():
