@@ -1,4 +1,4 @@
-"""One new file, the README's own example, and nothing else: the proxy is then everywhere."""
+"""One new file, the README's own example, then `make docs`, and nothing else: the proxy is everywhere."""
 
 import os
 import re
@@ -24,9 +24,29 @@ TINY = (
 )
 
 
+# A proxy that reads no weight: what a network is made of.
+MODULES = '''"""Modules: how many a network is made of."""
+
+from proxies.probe import Probe
+from proxies.registry import proxy
+
+
+@proxy("modules", principle="complexity", source="this test", data="none")
+def modules(probe: Probe) -> float:
+    """Count the modules.
+
+    Formula: number of modules.
+    Range and direction: at least 1; higher is better.
+    Source: this test.
+    Deviations: none.
+    """
+    return len(list(probe.network.modules()))
+'''
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of the project with one file more."""
+    """A copy of the project with a file more for each of two proxies."""
     copy = tmp_path_factory.mktemp("project")
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "oracle"))
@@ -35,6 +55,9 @@ def project(tmp_path_factory):
         r"```python\n(\"\"\"Gradient range.*?)```", (ROOT / "README.md").read_text(), re.S
     )
     (copy / "proxies" / "gradient_based" / "grad_range.py").write_text(example)
+    (copy / "proxies" / "gradient_free" / "modules.py").write_text(MODULES)
+    (copy / "docs").mkdir()
+    (copy / "docs" / "proxies.md").write_text(run(copy, "proxies"))
     return copy
 
 
@@ -49,13 +72,14 @@ def run(project, *command):
 
 
 def test_it_is_documented(project):
-    assert "## grad_range\n" in run(project, "proxies")
+    assert "## grad_range\n" in (project / "docs" / "proxies.md").read_text()
 
 
 def test_it_is_tested_by_existing(project):
     tests = run(project, "pytest", "--collect-only", "tests/proxies/test_contract.py")
     assert "test_documentation_is_complete[grad_range]" in tests
-    run(project, "pytest", "-q", "tests/proxies/test_contract.py", "-k", "grad_range")
+    files = [f"tests/proxies/test_{name}.py" for name in ("contract", "failures", "page")]
+    run(project, "pytest", "-q", *files, "-k", "grad_range or modules or test_failures or test_page")
 
 
 def test_it_is_benchmarked(project):
