@@ -58,7 +58,8 @@ def compute(
 
     Returns a score for every name, in the order given, by the proxy's own name. A proxy that fails fails
     alone; so does a pass, with the proxies that need it. Scores do not depend on what other proxies are
-    computed. Raises ProxyError for an unknown name or batches that are malformed.
+    computed, but for rounding where memory_gib is too little for the whole batch. Raises ProxyError for an
+    unknown name or batches that are malformed.
     """
     wanted = [get(name) for name in names]
     passes = {name for proxy in wanted for name in proxy.passes}

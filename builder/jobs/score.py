@@ -24,7 +24,8 @@ def run(settings: Settings, run: Run) -> None:
     """Score every architecture by every proxy asked for, seed by seed, and write what is not there yet.
 
     A network's initial weights and a proxy's own draws depend on (arch_id, task, seed) alone, the
-    mini-batches on (task, seed): the same row comes out in whatever order, beside whatever other proxies.
+    mini-batches on (task, seed): the same row comes out in whatever order, beside whatever other proxies, but
+    for rounding where `score.memory_gib` is too little for a whole mini-batch.
     """
     if settings.score.importer is not None:
         published.run(settings, run)
