@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+import pyarrow.compute as pc
 
 from store.benchmark import Benchmark
+from store.errors import StoreError
 from store.location import is_there
 from store.parts import COMPACTED, find_parts
 from store.schema import TABLES, table
@@ -13,6 +19,9 @@ from store.write import part_name, write_part
 # Parts below this size are merged, into parts of so many rows at most.
 SMALL_BYTES = 2**24
 MOST_ROWS = 2_000_000
+
+_TRIES = 10
+_T = TypeVar("_T")
 
 # A search's row is written again as the search goes on, under the same name.
 COMPACTABLE = tuple(name for name in TABLES if name != "searches")
@@ -28,9 +37,12 @@ def compact(root: Path, name: str) -> tuple[int, int]:
     leaves rows twice, of which every reader takes one. A reader that was at it may find a part gone; it tries
     again. Rows of runs that have not ended are not touched.
     """
-    parts = find_parts(root)
+    return _while_others_do(root, name, lambda parts: _compact(root, name, parts))
+
+
+def _compact(root: Path, name: str, parts: dict[str, list[Path]]) -> tuple[int, int]:
     if name == "runs":
-        parts[name] = _ended(root, parts)
+        parts = parts | {name: _ended(root, parts)}
     small = {path: _state(path) for path in parts[name]}
     small = {path: state for path, state in small.items() if state[0] < SMALL_BYTES}
     if len(small) < 2:
@@ -43,8 +55,7 @@ def compact(root: Path, name: str) -> tuple[int, int]:
         merged = COMPACTED + part_name(name, start, keys=keys)
         write_part(root, name, rows.slice(start, MOST_ROWS), merged)
     for path, state in small.items():
-        if is_there(path) and _state(path) == state:  # else somebody wrote it anew
-            path.unlink(missing_ok=True)
+        _take_away(path, state)
     return len(small), len(starts)
 
 
@@ -56,19 +67,53 @@ def remove(root: Path, name: str, where: str) -> int:
     The other rows of a part are written to a part of their own before it goes.
     """
     table(name)
-    with Benchmark.open(root) as benchmark:
-        counted = benchmark.sql(f"SELECT part, count(*) AS n FROM parts.{name} WHERE {where} GROUP BY part")
-    concerned = set(counted["part"].to_pylist())
-    for path in find_parts(root)[name]:
-        if str(path.absolute()) not in concerned:
-            continue
-        with Benchmark(root, _alone(name, [path])) as benchmark:
-            rest = benchmark.sql(f"SELECT * EXCLUDE part FROM parts.{name} WHERE ({where}) IS NOT true")
-        if len(rest):
-            keys = list(zip(*(rest[column].to_pylist() for column in TABLES[name].key), strict=True))
-            write_part(root, name, rest, part_name(path.stem, keys=keys))
-        path.unlink(missing_ok=True)
-    return sum(counted["n"].to_pylist())
+    removed: list[int] = []
+
+    def remove_from(parts: dict[str, list[Path]]) -> None:
+        with Benchmark(root, _alone(name, parts[name])) as benchmark:
+            concerned = benchmark.sql(f"SELECT DISTINCT part FROM parts.{name} WHERE {where}")
+        chosen = set(concerned["part"].to_pylist())
+        for path in parts[name]:
+            if str(path.absolute()) in chosen:
+                removed.append(_remove(root, name, path, where))
+
+    _while_others_do(root, name, remove_from)
+    return sum(removed)
+
+
+def _remove(root: Path, name: str, path: Path, where: str) -> int:
+    """Take rows out of one part; return how many."""
+    state = _state(path)
+    with Benchmark(root, _alone(name, [path])) as benchmark:
+        rows = benchmark.sql(f"SELECT *, coalesce({where}, false) AS chosen FROM parts.{name}")
+    rest = rows.filter(pc.invert(rows["chosen"])).drop_columns(["part", "chosen"])
+    if len(rest):
+        keys = list(zip(*(rest[column].to_pylist() for column in TABLES[name].key), strict=True))
+        write_part(root, name, rest, part_name(path.stem, keys=keys))
+    _take_away(path, state)
+    return len(rows) - len(rest)
+
+
+def _while_others_do(root: Path, name: str, act: Callable[[dict[str, list[Path]]], _T]) -> _T:
+    """Act on the parts of a table and of the runs; once more on those there are then, where some were gone.
+
+    Somebody else had merged them, or taken them out.
+    """
+    for _ in range(_TRIES):
+        parts = find_parts(root, {name, "runs"})
+        try:
+            return act(parts)
+        except (FileNotFoundError, StoreError):
+            if all(is_there(path) for paths in parts.values() for path in paths):
+                raise
+    raise StoreError(f"{name}: others merge its parts faster than they can be read. Try again later.")
+
+
+def _take_away(path: Path, state: tuple[int, float]) -> None:
+    """Remove a part, unless somebody wrote it anew since it was in that state, or removed it."""
+    with contextlib.suppress(FileNotFoundError):
+        if _state(path) == state:
+            path.unlink()
 
 
 def _ended(root: Path, parts: dict[str, list[Path]]) -> list[Path]:

@@ -147,7 +147,7 @@ def test_a_layer_that_failed_is_measured_again_with_those_beside_it(measured, vi
     shutil.copytree(root, tmp_path, dirs_exist_ok=True)
     whole = rows(tmp_path, "layers")
     (path,) = (tmp_path / "layers").glob("*.parquet")
-    failure = {name: None for name in ("log_sigma_mean", "log_sigma_std", "lambda_term")} | {"status": "inf"}
+    failure = dict.fromkeys(("log_sigma_mean", "log_sigma_std", "lambda_term")) | {"status": "inf"}
     write_part(tmp_path, "layers", [whole[0] | failure, *whole[1:]], path.stem)
     code, out, err = vitzero(f"root={tmp_path}", "job=retry")
     taken = sum(row["arch_id"] == whole[0]["arch_id"] for row in whole)

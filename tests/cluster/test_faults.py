@@ -14,7 +14,7 @@ import pytest
 
 from builder import provenance
 from store import Benchmark, write_part
-from store.compact import compact
+from store.compact import compact, remove
 from store.write import clean_temporary
 from tests.cluster.conftest import COMMAND, facts, start
 from tests.store.planted import score_row
@@ -208,3 +208,42 @@ def test_a_part_written_anew_while_it_is_merged_stays(tmp_path, monkeypatch):
     monkeypatch.setattr("store.compact.write_part", meanwhile)
     compact(tmp_path, "scores")
     assert counted(tmp_path) == (201, 201)
+
+
+def test_a_part_written_anew_while_rows_are_taken_out_stays(tmp_path, monkeypatch):
+    write_part(tmp_path, "scores", rows("a"), "a")
+    real = write_part
+
+    def meanwhile(root, table, data, name):
+        path = real(root, table, data, name)
+        real(root, table, rows("b"), "a")
+        return path
+
+    monkeypatch.setattr("store.compact.write_part", meanwhile)
+    assert remove(tmp_path, "scores", "arch_id = 'a0'") == 1
+    assert counted(tmp_path) == (199, 199)
+
+
+@pytest.mark.parametrize(
+    ("act", "opening"),
+    [
+        (compact, 1),
+        (lambda root, name: remove(root, name, "arch_id IN ('a0', 'c0')"), 1),
+        (lambda root, name: remove(root, name, "arch_id IN ('a0', 'c0')"), 3),
+    ],
+)
+def test_parts_that_somebody_else_merges_meanwhile_are_looked_for_again(tmp_path, monkeypatch, act, opening):
+    for name in ("a", "b", "c"):
+        write_part(tmp_path, "scores", rows(name), name)
+    opened, openings = Benchmark.__init__, Counter()
+
+    def meanwhile(self, *arguments, **options):
+        openings["all"] += 1
+        if openings["all"] == opening:
+            compact(tmp_path, "scores")
+        opened(self, *arguments, **options)
+
+    monkeypatch.setattr(Benchmark, "__init__", meanwhile)
+    found = act(tmp_path, "scores")
+    monkeypatch.undo()
+    assert (found, counted(tmp_path)) == ((0, 0), (300, 300)) if act is compact else (2, (298, 298))
