@@ -23,7 +23,7 @@ def az_trainability(probe: Probe) -> float:
     higher is better.
     Source: Lee and Ham, "AZ-NAS", CVPR 2024.
     Deviations: as `az_expressivity`; the signs are drawn by the seed. On ViTs the code skips a stage that is
-    the identity, which none is.
+    the identity, as that of an MLP whose activations are all zero; here it leaves no score, as elsewhere.
     Raises NothingCollected on a network with fewer than two stages.
     """
     terms = []

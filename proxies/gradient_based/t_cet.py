@@ -22,8 +22,7 @@ def t_cet(probe: Probe) -> float:
     n - 1 (sum(s) where it is 0), L the first batch's mean cross-entropy; D = log det K, K[p, q] the number of
     the layer's outputs that are both above zero or both not for images p and q, and 0 where K is singular; a
     layer that is called several times has the sum over its calls.
-    Range and direction: >= 0 for all but the smallest of layers, not changed by the loss's scale;
-    higher is better.
+    Range and direction: >= 0 but for the smallest layers, not changed by the loss's scale; higher is better.
     Source: Xiang et al., "Exploiting Network Compressibility and Topology in Zero-Cost NAS", AutoML 2023,
     with the saliency of SNIP.
     Deviations: both parts are taken in the mode the network has, where the code evaluates the second without

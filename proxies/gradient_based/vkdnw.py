@@ -27,8 +27,8 @@ def vkdnw(probe: Probe) -> float:
     Network Weights", CVPR 2025.
     Deviations: the paper sums over all classes and smooths their probabilities; here one is drawn an image
     from the network's own, since a backward pass a class is dear at a thousand classes: of fewer images than
-    layers, the lower deciles are 0. One weight a layer, chosen by the seed, where it takes a
-    few of each of the first 128 tensors. The batch's images and the given weights, where it feeds noise.
+    layers, the lower deciles are 0. One weight a layer, chosen by the seed, where it takes a few of each of
+    the first 128 tensors. The batch's images and the given weights, where it feeds noise.
     Raises NothingCollected when all the gradients are 0; ProxyError unless an image has one class.
     """
     gradients = probe.class_gradients()  # (layers, images)

@@ -3,7 +3,6 @@
 import torch
 
 from proxies.probe import Probe
-from proxies.probe.activations import agreement
 from proxies.registry import proxy
 
 
@@ -12,7 +11,7 @@ from proxies.registry import proxy
     principle="expressivity",
     source="Chen et al., ICLR 2021",
     data="images",
-    passes=("activations",),
+    passes=("agreement",),
 )
 def linear_regions(probe: Probe) -> float:
     """Count the distinct activation patterns over all neurons that the samples have.
@@ -27,7 +26,7 @@ def linear_regions(probe: Probe) -> float:
     Raises ProxyError for a batch of one image; NothingCollected when no activation is above zero.
     """
     probe.need_two_images()
-    kernel = agreement(probe.activations())
+    kernel = probe.agreement()
     same = kernel == kernel.diagonal()  # images that agree in every neuron
     first = same.int().argmax(dim=1)  # the first image of each one's region
     return len(torch.unique(first))

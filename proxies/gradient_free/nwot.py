@@ -1,7 +1,7 @@
 """NASWOT: the log-determinant of the kernel of activation patterns."""
 
 from proxies.probe import Probe
-from proxies.probe.activations import agreement, log_determinant
+from proxies.probe.activations import log_determinant
 from proxies.registry import proxy
 
 
@@ -10,7 +10,7 @@ from proxies.registry import proxy
     principle="expressivity",
     source="Mellor et al., ICML 2021",
     data="images",
-    passes=("activations",),
+    passes=("agreement",),
 )
 def nwot(probe: Probe) -> float:
     """Return log det K, with K[p, q] the number of neurons in which images p and q agree to be active or not.
@@ -25,4 +25,4 @@ def nwot(probe: Probe) -> float:
     TF-TAS and Auto-Prox draw them anew from N(0, 1). Real images, where ports feed noise.
     Raises NothingCollected when no activation is above zero.
     """
-    return log_determinant(agreement(probe.activations())).item()
+    return log_determinant(probe.agreement()).item()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from proxies.errors import NothingCollected, ProxyError
-from proxies.probe.activations import Patterns
+from proxies.probe.activations import Patterns, agreement
 from proxies.probe.attention import HeadConfidence, HeadImportance, attention_layers
 from proxies.probe.class_gradients import ClassGradients
 from proxies.probe.data_free import collect_data_free
@@ -134,6 +134,12 @@ PASSES: dict[str, Pass] = {
         "forward", lambda probe: Patterns(activation_modules(probe.network), len(probe.images))
     ),
     "layer_patterns": _walked("forward", lambda probe: Patterns(_layers(probe), len(probe.images), "output")),
+    "agreement": Pass(
+        1,
+        "no pass over the network, but a product of its patterns",
+        collect=lambda probe: agreement(probe.activations()),
+        needs=("activations",),
+    ),
     "first_image": _walked("forward", lambda probe: FirstImage()),
     "head_confidence": _walked(
         "forward", lambda probe: HeadConfidence(attention_layers(probe.network), len(probe.images))

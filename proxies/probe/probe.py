@@ -102,6 +102,10 @@ class Probe:
         """Return the sign patterns of every activation module over the first batch."""
         return self.run("activations").unwrap()
 
+    def agreement(self) -> Tensor:
+        """Return in how many activations two images are both active or both not, (batch, batch) float64."""
+        return self.run("agreement").unwrap()
+
     def layer_patterns(self) -> list[ActivationPatterns]:
         """Return the sign patterns of every weighted layer's output over the first batch."""
         return self.run("layer_patterns").unwrap()
@@ -379,6 +383,9 @@ class Probe:
                 f"Labels are {labels.dtype} {tuple(labels.shape)}; expected {dtype} {kind} of "
                 f"{len(images)} images."
             )
+        # Losses leave out a class of -100 without a word.
+        if classes and not labels.is_meta and labels.amin() < 0:
+            raise ProxyError(f"Labels are classes, 0 or more; got {labels.amin().item()}.")
 
 
 def _key(name: str) -> str:

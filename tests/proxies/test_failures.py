@@ -17,7 +17,7 @@ from tests.proxies.networks import Block, TinyViT, batches, draw, rectifier
 
 ALL = proxies.names()
 REDRAWN = {"zen"}  # measured on weights of its own drawing
-OF_ACTIVATIONS = {"activations", "hidden_rows", "hidden_variances"}
+OF_ACTIVATIONS = {"activations", "agreement", "hidden_rows", "hidden_variances"}
 NO_IMAGES = {name for name in ALL if proxies.get(name).data in ("none", "shape")}
 
 
@@ -351,6 +351,7 @@ def test_malformed_batches_are_refused():
         ),
         ((images, labels[:2]), r"Labels are torch.int64 \(2,\); expected torch.int64 classes of 6 images\."),
         ((images, labels.float()), r"Labels are torch.float32 \(6,\)"),
+        ((images, labels - 100), r"Labels are classes, 0 or more; got -100\."),
     ):
         with pytest.raises(ProxyError, match=message):
             proxies.compute(["params"], TinyViT(), [batch])

@@ -5,6 +5,7 @@ import torch
 
 import proxies
 from proxies import Probe
+from proxies.probe import passes
 from proxies.probe.activations import ActivationPatterns, agreement, distinct, pack
 from tests.proxies.networks import TinyViT, batches
 from tests.proxies.test_laws import value
@@ -62,6 +63,16 @@ def test_nwot_keeps_under_a_permuted_batch():
     order = torch.randperm(8, generator=torch.Generator().manual_seed(0))
     first = value("nwot", TinyViT(), [(images, labels)])
     assert value("nwot", TinyViT(), [(images[order], labels)]) == pytest.approx(first, rel=1e-12)
+
+
+def test_the_kernel_of_agreement_is_formed_once(monkeypatch):
+    formed = []
+    monkeypatch.setattr(
+        passes, "agreement", lambda patterns: formed.append(agreement(patterns)) or formed[-1]
+    )
+    scores = proxies.compute(["nwot", "linear_regions"], TinyViT(), batches())
+    assert {score.status for score in scores.values()} == {"ok"}
+    assert len(formed) == 1
 
 
 def test_nwot_is_the_log_determinant():
