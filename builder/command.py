@@ -180,11 +180,16 @@ def one_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     group = re.search(r"Could not find '(\w+)/([^']*)'", " ".join(lines[:2]))
     if group:
-        choices = [line for line in lines[2:] if re.fullmatch(r"[\w-]+", line)]
+        choices = [line for line in lines[2:] if re.fullmatch(r"[\w-]+(?<!_settings)", line)]
         return f"Unknown {group[1]} '{group[2]}'. {_suggest(group[2], choices)}"
     key = re.match(r"Could not override '([^']*)'", lines[0])
     if key:
-        return f"Unknown key '{key[1]}'. {_suggest(key[1], _keys(Settings))}"
+        known = _keys(Settings)
+        # Of a launcher, Settings know no more than what all of them have.
+        owner = getattr(error.__cause__, "object_type", None)
+        if is_dataclass(owner):
+            known += _keys(owner, key[1][: key[1].rfind(".") + 1])
+        return f"Unknown key '{key[1]}'. {_suggest(key[1], known)}"
     missing = [line.partition(":")[2].strip() for line in lines[1:] if line.startswith("full_key:")]
     if "missing mandatory value" in lines[0] and missing:
         return f"{missing[0]} is not set. Give it as {missing[0]}=value."

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from builder import plan
 from builder.by_seed import by_seed
+from builder.costs import Costs
 from builder.errors import BuilderError
 from builder.plan import Block, Wanted, Work
 from builder.provenance import Run
@@ -52,22 +53,31 @@ def _planned(settings: Settings, run: Run) -> tuple[list[Architecture], list[Blo
     with plan.opened(run.root, settings.space.name, "architectures", "layers") as benchmark:
         chosen = plan.architectures_of(benchmark, settings.space.name, wanted.architectures)
         refuse_to_mix(settings, benchmark, wanted.seeds, "layers")
+        size = wanted.block or _asked(settings, run, chosen).block
         for seed in wanted.seeds:
             lacking = _lacking(settings, benchmark, seed, chosen)
-            for group, _ in plan.cut(chosen, lacking, wanted.block):
+            for group, _ in plan.cut(chosen, lacking, size):
                 found.append(Block("layers", seed, _part(settings, seed, group), group))
     return chosen, found
 
 
 def wanted(settings: Settings, run: Run) -> Wanted:
     """Return all that is wanted of the table, done or not."""
+    return _asked(
+        settings, run, plan.architectures(run.root, settings.space.name, settings.layers.architectures)
+    )
+
+
+def _asked(settings: Settings, run: Run, chosen: Sequence[Architecture]) -> Wanted:
+    """Return what is wanted as it was noted first, else cut by what earlier runs took."""
     space, task = settings.space.name, settings.task.name
     keys: dict[str, list[Any]] = {
-        "arch_id": plan.ids(run.root, space, settings.layers.architectures),
+        "arch_id": sorted(architecture.arch_id for architecture in chosen),
         "task": [task],
         "seed": list(settings.layers.seeds),
     }
-    return Wanted("layers", "layers", space, task, keys, by="seed", label="seed")
+    asked = Wanted("layers", "layers", space, task, keys, by="seed", label="seed")
+    return asked.noted(run.root, lambda: Costs(settings, run.root).block_size("layers"))
 
 
 def worker(settings: Settings, run: Run) -> Work:

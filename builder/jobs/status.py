@@ -51,7 +51,9 @@ def report(root: Path) -> str:
     lines += _titled("at work", map(_said, working))
     lines += _titled("silent; the same command as before does their blocks again", map(_said, silent))
     lines += _titled("failed rows; job=retry has them planned again", failures)
-    lines += _titled("blocks that ended in an error; the same command does them again", _errors(root))
+    # Where all that is wanted is there, somebody else did those blocks.
+    errors = _errors(root) if not rows or any(row["missing"] or row["running"] for row in rows) else []
+    lines += _titled("blocks that ended in an error; the same command does them again", errors)
     return "\n".join(lines)
 
 

@@ -114,12 +114,20 @@ def _serve(settings: Settings, place: int, count: int, connection: Connection) -
             except (EOFError, ConnectionError):
                 return
             try:
-                work(settings, [block], lambda: connection.send("architecture"))
+                work(settings, [block], lambda: _tell(connection, "architecture"))
             except Exception as error:
                 # One line for the terminal; the rest is in the root's errors/.
-                connection.send(f"{block.name}: {str(error) or type(error).__name__}")
+                _tell(connection, f"{block.name}: {str(error) or type(error).__name__}")
                 return
-            connection.send(None)
+            _tell(connection, None)
+
+
+def _tell(connection: Connection, said: str | None) -> None:
+    """Tell the process that launches; where it is gone, end as if it had said so."""
+    try:
+        connection.send(said)
+    except ConnectionError:
+        raise SystemExit from None
 
 
 def workers(settings: Settings) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
+import io
 import json
 import shutil
 import signal
@@ -116,7 +118,8 @@ def _submit(
     executor = submitit.SlurmExecutor(folder, max_num_timeout=wanted.requeues)
     executor.update_parameters(**_parameters(wanted, f"vitzero-{job}", sorted(after)))
     try:
-        with executor.batch():
+        # submitit prints what sbatch says before it raises it.
+        with contextlib.redirect_stderr(io.StringIO()), executor.batch():
             jobs = [executor.submit(Share(settings, share)) for share in shares]
     except (submitit.core.utils.FailedJobError, subprocess.CalledProcessError) as error:
         raise BuilderError(f"sbatch refused the jobs: {_reason(error)}") from None

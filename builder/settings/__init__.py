@@ -53,6 +53,11 @@ class Settings:
         at_least(1, "", threads=self.threads)
         if self.score.importer is not None and self.launcher is not None:
             raise BuilderError("score.importer imports and computes nothing; leave the launcher out.")
+        if self.accuracy.workers > 1 and self.launcher is not None:
+            raise BuilderError(
+                f"accuracy.workers is {self.accuracy.workers} beside launcher={self.launcher.name}, whose "
+                "workers train one network at a time each. Set launcher.workers instead."
+            )
         if self.dry_run and self.launcher is None and self.jobs != ["accuracy"]:
             raise BuilderError(
                 "dry_run=true measures job=accuracy alone; add job=accuracy. With a launcher it estimates "

@@ -99,13 +99,13 @@ class ScoreSettings:
 class LayersSettings:
     """Whose layers are measured, with which seeds; on which half of the accuracies an interval is fitted.
 
-    architectures: only the first so many; null: all. block: architectures in a part file.
+    architectures: only the first so many; null: all. block: in a part file; null: ten minutes of them.
     draws:         bootstrap draws of the interval around rho. halves_seed: of the halves, and of the draws.
     """
 
     seeds: list[int]
     architectures: int | None
-    block: int
+    block: int | None
     draws: int
     halves_seed: int
 

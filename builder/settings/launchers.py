@@ -40,7 +40,7 @@ class SlurmSettings(LauncherSettings):
     folder:         of the jobs' logs, which all nodes must see; null: `launches` in the root, or in the
                     working folder where the root is no folder.
     setup:          shell lines before Python starts.
-    options:        further long options of sbatch, as in [qos=low].
+    options:        further long options of sbatch, as in ["qos=low"].
     """
 
     partition: str | None
@@ -63,10 +63,17 @@ class SlurmSettings(LauncherSettings):
         at_least(1, "launcher.", cpus=self.cpus, minutes=self.minutes, jobs=self.jobs)
         at_least(0, "launcher.", signal_seconds=self.signal_seconds, requeues=self.requeues)
         at_least(0, "launcher.", minutes_of_work=self.minutes_of_work, memory_gib=self.memory_gib)
+        # Slurm tells a job up to a minute earlier than it is asked to.
+        if 60 * self.minutes < self.signal_seconds + 120:
+            raise BuilderError(
+                f"launcher.signal_seconds is {self.signal_seconds} with launcher.minutes={self.minutes}, "
+                "expected at least two minutes less than that: one may be lost, one is left to work."
+            )
         for option in self.options:
             if not re.fullmatch(r"[a-z][a-z-]*(=.*)?", option):
                 raise BuilderError(
-                    f"launcher.options has '{option}', expected a long option such as qos=low."
+                    f"launcher.options has '{option}', expected a long option, as in "
+                    "'launcher.options=[\"qos=low\"]'."
                 )
 
 

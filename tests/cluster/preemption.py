@@ -18,7 +18,7 @@ from tests.cluster.test_slurm import jobs_of, squeue
 SCORE = ("jobs=[score,rank]", "score.block=1")
 SLURM = ("launcher=slurm", "launcher.cpus=1")
 # The signal comes half a minute before the limit, or up to a minute earlier than that.
-SHORT = ("launcher.minutes=2", "launcher.signal_seconds=30")
+SHORT = ("launcher.minutes=3", "launcher.signal_seconds=30")
 # So many epochs of a network alone that its training takes longer than one job may.
 ALONE = ("job=accuracy", "protocol=scratch", "accuracy.architectures=1", "protocol.recipe.epochs={epochs}")
 

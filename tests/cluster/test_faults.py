@@ -128,23 +128,25 @@ def test_a_read_only_folder_is_one_line_and_reading_goes_on(tmp_path, vitzero):
         assert facts(root, "scores") == before
 
 
-def test_a_clock_an_hour_slow_brings_no_failure_back(tmp_path, vitzero, monkeypatch):
+# Of the machine that failed, and of the one that mends it.
+@pytest.mark.parametrize(("one", "other"), [(0, -1), (1, 0)], ids=["slow", "fast"])
+def test_a_clock_an_hour_off_brings_no_failure_back(tmp_path, vitzero, monkeypatch, one, other):
     vitzero(f"root={tmp_path}", *COMMAND, "jobs=[sample,score]", "sample.n=4")
     with Benchmark.open(tmp_path) as benchmark:
         failed = benchmark.sql("SELECT * FROM scores WHERE proxy = 'snip'").to_pylist()
         run = benchmark.sql("SELECT * FROM runs WHERE job = 'score'").to_pylist()[0]
     reason = {"value": None, "status": "oom", "message": "out of memory"}
-    # The clock of the machine that failed is right, that of the one that mends it is not.
-    write_part(tmp_path, "runs", [run | {"run_id": "failing", "started": datetime.now(UTC)}], "failing")
+    started = datetime.now(UTC) + timedelta(hours=one)
+    write_part(tmp_path, "runs", [run | {"run_id": "failing", "started": started}], "failing")
     failures = [row | reason | {"run_id": "failing"} for row in failed]
     write_part(tmp_path, "scores", failures, "failing")
 
-    class Slow(datetime):
+    class Off(datetime):
         @classmethod
         def now(cls, tz=None):
-            return datetime.now(tz) - timedelta(hours=1)
+            return datetime.now(tz) + timedelta(hours=other)
 
-    monkeypatch.setattr(provenance, "datetime", Slow)
+    monkeypatch.setattr(provenance, "datetime", Off)
     code, out, err = vitzero(f"root={tmp_path}", *COMMAND, "job=score", "retry_failed=true")
     assert code == 0 and "4 ok" in out, err
     with Benchmark.open(tmp_path) as benchmark:

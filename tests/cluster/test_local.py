@@ -1,5 +1,6 @@
 """Processes of one machine share the blocks out; one dies, and the tables are those of one process."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -8,9 +9,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from builder import plan
+from builder.command import _compose, checked
+from builder.jobs import score
+from builder.launch import local
 from builder.launch.work import work
+from builder.provenance import Run
 from spaces import Architecture
 from tests.cluster.conftest import COMMAND, build, facts, same_tables, start, trained_once, until
 
@@ -120,6 +126,20 @@ def test_a_worker_s_mistake_is_one_line(vitzero, tmp_path):
     last = err.splitlines()[-1]
     assert last.startswith("vitzero: autoformer-micro-cifar10-seed0-") and "/nowhere" in last
     assert len(list((tmp_path / "errors").iterdir())) == 1
+
+
+def test_a_worker_whose_launcher_is_gone_ends_and_leaves_no_error(vitzero, tmp_path, monkeypatch):
+    told = (f"root={tmp_path}", *COMMAND, "sample.n=1", "proxies.names=[params]")
+    vitzero(*told, "job=sample")
+    settings = checked(_compose(list(told)))
+    (block,) = score.blocks(settings, Run("score", settings, torch.device("cpu")))
+    ours, theirs = multiprocessing.Pipe()
+    ours.send(block)
+    ours.close()
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(SystemExit):
+        local._serve(settings, 0, 1, theirs)
+    assert len(facts(tmp_path, "scores")) == 1 and not (tmp_path / "errors").exists()
 
 
 def test_what_is_not_cut_into_blocks_says_so(vitzero, tmp_path):

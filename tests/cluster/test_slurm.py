@@ -24,6 +24,21 @@ def jobs_of(root, job):
     return list(json.loads(path.read_text()))
 
 
+def test_what_sbatch_refuses_is_one_line(vitzero, tmp_path, monkeypatch):
+    pytest.importorskip("submitit")
+    for command in ("sbatch", "srun", "squeue", "scontrol"):
+        script = tmp_path / "bin" / command
+        script.parent.mkdir(exist_ok=True)
+        refuses = "echo 'sbatch: error: no such qos' >&2; echo 'sbatch: error: Invalid qos' >&2; exit 1"
+        script.write_text(f"#!/bin/sh\n{refuses if command == 'sbatch' else ''}\n")
+        script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    vitzero(f"root={tmp_path}", "job=sample", "sample.n=1")
+    several = 'launcher.options=["qos=low","constraint=h200"]'
+    code, _, err = vitzero(f"root={tmp_path}", "job=score", "launcher=slurm", several)
+    assert (code, err) == (2, "vitzero: sbatch refused the jobs: sbatch: error: Invalid qos\n")
+
+
 def test_a_job_is_cancelled_one_is_killed_and_the_same_command_ends_it(slurm, left_alone, tmp_path):
     build(tmp_path, "jobs=[sample,accuracy]")
     out = build(tmp_path, *SLURM, "jobs=[score,rank]", "score.block=1")

@@ -60,6 +60,14 @@ def test_status_counts_what_is_done_failed_and_missing(half, vitzero):
     assert sorted(half.rglob("*")) == before
 
 
+def test_what_ended_a_block_is_shown_until_nothing_is_missing(half, vitzero):
+    (half / "errors").mkdir()
+    (half / "errors" / "block.txt").write_text("Traceback\nOSError: no space")
+    assert "block: OSError: no space" in vitzero(f"root={half}", "job=status")[1]
+    vitzero(f"root={half}", *COMMAND, "job=score")
+    assert "no space" not in vitzero(f"root={half}", "job=status")[1]
+
+
 def test_what_several_commands_want_counts_once(half, left_alone, vitzero):
     keys = _keys(left_alone)
     for first in (5, 6):
