@@ -7,6 +7,7 @@ black: Streamlit may not yet know the browser's theme when it first draws a page
 from dataclasses import dataclass
 
 import altair as alt
+import pandas as pd
 import streamlit as st
 
 KINDS = ["proxy", "control", "combiner", "fitted combiner", "yours"]
@@ -93,6 +94,11 @@ def kind_legend(kinds: set[str]) -> alt.Legend | None:
     return alt.Legend(
         orient="top", title=None, symbolSize=75, symbolOpacity=1, offset=2, columns=2, values=there
     )
+
+
+def percent(accuracies: pd.Series) -> alt.Axis:
+    """An axis of accuracy; close ones need a digit more."""
+    return alt.Axis(format=".1%" if accuracies.max() - accuracies.min() < 0.05 else "~%")
 
 
 def titled(title: str, subtitle: str = "") -> alt.Title:

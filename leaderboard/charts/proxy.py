@@ -29,7 +29,10 @@ def scatter(
         .encode(
             x=alt.X("score:Q", scale=scale, title="score", axis=alt.Axis(format=number(points), tickCount=6)),
             y=alt.Y(
-                "accuracy:Q", title="accuracy", scale=alt.Scale(zero=False, padding=12), axis=percent(points)
+                "accuracy:Q",
+                title="accuracy",
+                scale=alt.Scale(zero=False, padding=12),
+                axis=theme.percent(points["accuracy"]),
             ),
             color=hue(points, colour),
             tooltip=[
@@ -59,11 +62,6 @@ def hue(points: pd.DataFrame, colour: str) -> alt.Color:
             offset=2,
         ),
     )
-
-
-def percent(points: pd.DataFrame) -> alt.Axis:
-    """The axis of accuracy; close ones need a digit more."""
-    return alt.Axis(format=".1%" if points["accuracy"].max() - points["accuracy"].min() < 0.05 else "~%")
 
 
 def number(points: pd.DataFrame) -> str:

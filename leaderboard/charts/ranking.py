@@ -65,9 +65,7 @@ def limit(ceiling: float) -> alt.Chart:
 
 def rows(ranking: pd.DataFrame) -> alt.Chart:
     """One row a proxy, with its name, without marks yet."""
-    axis = alt.Axis(
-        title=None, labelLimit=190, labelFlush=False, ticks=False, domain=False, labelPadding=8, grid=False
-    )
+    axis = alt.Axis(title=None, labelLimit=190, ticks=False, domain=False, labelPadding=8, grid=False)
     scale = alt.Scale(paddingInner=0, paddingOuter=0.2)
     return alt.Chart(ranking).encode(y=alt.Y("proxy:N", sort=list(ranking["proxy"]), axis=axis, scale=scale))
 

@@ -15,7 +15,9 @@ def best_so_far(progress: pd.DataFrame) -> alt.LayerChart:
     progress: rows of Benchmark.searches of one space, task and ranker, where accuracies are known
     """
     strategies = list(dict.fromkeys(progress["strategy"]))[:STRATEGIES]
-    legend = alt.Legend(orient="top", title=None, symbolType="stroke", symbolSize=300, offset=2)
+    legend = alt.Legend(
+        orient="top", title=None, symbolType="stroke", symbolSize=300, symbolOpacity=1, offset=2, columns=2
+    )
     colours = alt.Scale(domain=strategies, range=list(theme.shades().ways[: len(strategies)]))
     dashes = alt.Scale(domain=strategies, range=theme.DASHES[: len(strategies)])
     base = alt.Chart(progress.dropna(subset=["better"])).encode(

@@ -19,7 +19,9 @@ def heat(cells: pd.DataFrame, order: list[str], tasks: list[str]) -> alt.LayerCh
             sort=tasks,
             axis=alt.Axis(orient="top", title=None, labelAngle=-35 if len(tasks) > 3 else 0, ticks=False),
         ),
-        y=alt.Y("proxy:N", sort=order, axis=alt.Axis(title=None, ticks=False, labelPadding=8)),
+        y=alt.Y(
+            "proxy:N", sort=order, axis=alt.Axis(title=None, ticks=False, labelPadding=8, labelLimit=190)
+        ),
         tooltip=[
             alt.Tooltip("proxy:N"),
             alt.Tooltip("task:N"),
@@ -53,9 +55,7 @@ def accuracies(found: pd.DataFrame) -> alt.Chart:
                 "accuracy:Q",
                 bin=alt.Bin(maxbins=24),
                 title="accuracy",
-                axis=alt.Axis(
-                    format=".1%" if found["accuracy"].max() - found["accuracy"].min() < 0.05 else "~%"
-                ),
+                axis=theme.percent(found["accuracy"]),
             ),
             y=alt.Y("count():Q", title="architectures"),
             tooltip=[

@@ -117,6 +117,23 @@ def test_the_front_is_named() -> None:
     assert named["transform"] == [{"filter": "datum.front"}]
 
 
+def test_names_upon_one_another_share_a_line() -> None:
+    found = pd.DataFrame({"proxy": list("abcd"), "milliseconds": [9.0, 1.0, 1.1, 30.0], "front": True})
+    found.loc[3, "front"] = False
+    assert cost.names(found).to_dict() == {0: "a", 1: "", 2: "b, c"}
+
+
+def test_a_price_is_told_without_an_interval_that_was_not_computed() -> None:
+    told = cost.against(RANKING.drop(columns=["low", "high"])).to_dict()["layer"][1]["encoding"]["tooltip"]
+    assert [channel["field"] for channel in told] == ["proxy", "kind", "rho", "milliseconds"]
+
+
+def test_the_first_and_the_last_label_stand_at_their_rows() -> None:
+    bars = RANKING.assign(at=RANKING["proxy"])
+    for chart in (ranking.intervals(RANKING, None, None, "rho"), proxy.by(bars, "at", "title")):
+        assert chart.to_dict()["config"]["axisY"]["labelFlush"] is False
+
+
 def test_a_heat_map_says_its_numbers() -> None:
     cells = pd.DataFrame(
         {"proxy": ["a", "b"], "task": "t", "rho": [0.9, -0.2], "low": 0.0, "high": 1.0, "n": 9}
