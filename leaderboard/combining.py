@@ -17,9 +17,9 @@ from proxies.combiners import Choice, Judgement
 from proxies.combiners.judge import unseen
 from store import Benchmark, StoreError
 
-# Left out of the ranking: two need scikit-learn, which the page does without; one is a draw of two proxies.
 FEWEST = 3  # architectures below which a rank correlation says nothing
-MOST = 12  # proxies that a combination is held against
+MOST = 12  # proxies that a combination is held against, the best it reads
+# Left out of the ranking: two need scikit-learn, which the page does without; one is a draw of two proxies.
 SLOW = ("gradient_boosted", "linear", "two_random")
 
 
@@ -47,7 +47,7 @@ def scores(
             except combiners.ProxyError as error:
                 reasons[name] = str(error)
                 continue
-            about = {"proxy": name, "task": filters.scores_from or task}
+            about = {"proxy": name, "task": filters.on(task).scored_on, "seed": seed_of(filters)}
             rows += [
                 about | {"arch_id": arch_id, "value": float(value)}
                 for arch_id, value in zip(arch_ids, values, strict=True)
@@ -64,8 +64,9 @@ class Combined:
     proxies:     those it reads, in the order of choice
     choice:      why LIBRA chose them; None for another combiner
     judgement:   its rho as published, and on what it has not seen
-    ranking:     rows of `Benchmark.rank`: the combination, by its honest scores, and the proxies it reads
+    ranking:     rows of `Benchmark.rank`: the combination, by its honest scores, and the best it reads
     comparisons: rows of `Benchmark.compare`: the combination against each of them
+    points:      rows of `Benchmark.scatter`: the combination, by its honest scores
     """
 
     name: str
@@ -74,6 +75,7 @@ class Combined:
     judgement: Judgement
     ranking: pd.DataFrame
     comparisons: pd.DataFrame
+    points: pd.DataFrame
 
 
 def combined(
@@ -81,7 +83,7 @@ def combined(
 ) -> Combined:
     """Fit a combiner on the proxies chosen, or on all, and judge it.
 
-    tasks: the tasks with such accuracies, to judge it on one that it has not seen
+    tasks: the tasks with such accuracies, of one recipe each, to judge it on one that it has not seen
 
     Raises ProxyError where the scores lack what the combiner needs.
     """
@@ -90,18 +92,28 @@ def combined(
         raise combiners.ProxyError("Fewer than 3 architectures have both scores and an accuracy.")
     wanted = [proxy for proxy in chosen if proxy in table.scores] or list(table.proxies)
     table = table.only(wanted)
-    others = {task: met(benchmark, filters.on(task), task)[1] for task in tasks if task != filters.task}
+    # Every training has a recipe of its own: of another task, that of this one names none.
+    elsewhere = replace(filters, recipe=None)
+    others = {task: met(benchmark, elsewhere, task)[1] for task in tasks if task != filters.task}
     known = {task: other for task, other in others.items() if other is not None}
     judgement = combiners.judge(name, {filters.task: table} | known, only=filters.task)[filters.task]
     combination = combiners.get(name).fit([table])
-    own = {"arch_id": arch_ids, "value": values_of(name, table).tolist()}
-    task = filters.scores_from or filters.task
-    with_own = benchmark.with_scores(own, proxy=name, task=task)
-    parts = combination.proxies[:MOST]
-    chosen_of = filters.meeting | {"proxies": (name, *parts), "shared": False}
+    own = pd.DataFrame({"arch_id": arch_ids, "value": values_of(name, table), "seed": seed_of(filters)})
+    with_own = benchmark.with_scores(own, proxy=name, task=filters.scored_on)
+    read = with_own.rhos(**filters.meeting | {"proxies": combination.proxies, "shared": False})
+    parts = read["proxy"].to_pylist()[:MOST]
+    ranking = with_own.rank(**filters.meeting | {"proxies": (name, *parts), "shared": False})
     comparisons = [with_own.compare(name, proxy, **filters.comparing).to_pandas() for proxy in parts]
-    ranking = with_own.rank(**chosen_of).to_pandas()
-    return Combined(name, combination.proxies, combination.choice, judgement, ranking, pd.concat(comparisons))
+    points = with_own.scatter(name, **filters.meeting)
+    return Combined(
+        name,
+        combination.proxies,
+        combination.choice,
+        judgement,
+        ranking.to_pandas(),
+        pd.concat(comparisons),
+        points.to_pandas(),
+    )
 
 
 def met(benchmark: Benchmark, filters: Filters, task: str) -> tuple[list[str], combiners.Table | None]:
@@ -124,6 +136,11 @@ def met(benchmark: Benchmark, filters: Filters, task: str) -> tuple[list[str], c
         return [], None
     table = combiners.Table(scored, columns["accuracies"], columns["params"])
     return sorted(known["arch_id"]), table
+
+
+def seed_of(filters: Filters) -> int:
+    """The proxy seed that a combination stands under: the one chosen, so that it is among what is ranked."""
+    return filters.seeds[0] if filters.seeds else 0
 
 
 def kind(name: str) -> str:

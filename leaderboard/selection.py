@@ -34,6 +34,11 @@ class Filters:
         return self.tasks[0]
 
     @property
+    def scored_on(self) -> str:
+        """The task whose images the scores of the first task were computed on."""
+        return self.scores_from or self.task
+
+    @property
     def accuracies(self) -> dict[str, Any]:
         """Which accuracies, for a question about those of one task."""
         return {name: getattr(self, name) for name in ("task", "protocol", "recipe", "space")}
