@@ -63,6 +63,7 @@ def draw(name: str, show: Callable[[], None]) -> None:
         show()
     except StoreError as error:
         st.error(plain(error, most=500))
+    state.write_address()
 
 
 def about_data() -> str:

@@ -1,6 +1,7 @@
 """The filters in the sidebar, and what to run next where a benchmark has nothing to filter yet."""
 
 import math
+from collections.abc import Collection
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +14,7 @@ from store import StoreError
 OWN = "own"  # scores computed on the images of the ranked task itself
 ALL, EACH = "all", "each"  # tasks; recipes, one a task
 SPELLED = {ALL: "all tasks, mean"}
+SCORES_FROM, PARAMS, SEEDS = "scores_from", "params", "seeds"
 STEPS = 40  # of the params slider, about
 
 # What most architectures have comes first: it is what a reader sees who chose nothing.
@@ -25,17 +27,18 @@ SCORED = """
 SELECT DISTINCT space, task FROM scores JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)
 ORDER BY ALL
 """
-SEEDS = """
+SEEDS_THERE = """
 SELECT DISTINCT seed FROM scores JOIN (SELECT arch_id, space FROM architectures) USING (arch_id)
 WHERE space = {space} ORDER BY seed
 """
-PARAMS = "SELECT space, min(params) AS least, max(params) AS most FROM architectures GROUP BY space"
+SPANS = "SELECT space, min(params) AS least, max(params) AS most FROM architectures GROUP BY space"
 
 
-def sidebar(mean: bool = False) -> Filters:
+def sidebar(mean: bool = False, reads: Collection[str] = (SCORES_FROM, PARAMS, SEEDS)) -> Filters:
     """Draw the filters and return what they say. Raises StoreError where there is nothing to rank.
 
-    mean: offer the mean over all tasks as well
+    mean:  offer the mean over all tasks as well
+    reads: of the filters that not every page has, those that change what this one shows
     """
     accuracies, scored = reading.sql(ACCURACIES), reading.sql(SCORED)
     check_complete(accuracies, scored)
@@ -49,9 +52,10 @@ def sidebar(mean: bool = False) -> Filters:
     here = here if task == ALL else here[here["task"] == task]
     tasks, protocol, recipe = accuracy(here)
     elsewhere = list(scored.loc[scored["space"] == space, "task"])
-    scores_from = None if task == ALL else scores_task(task, elsewhere)
-    window = params_window(space)
-    return Filters(space, tasks, protocol, recipe, scores_from, window, seeds=proxy_seeds(space))
+    scores_from = scores_task(task, elsewhere) if SCORES_FROM in reads and task != ALL else None
+    window = params_window(space) if PARAMS in reads else (None, None)
+    seeds = proxy_seeds(space) if SEEDS in reads else None
+    return Filters(space, tasks, protocol, recipe, scores_from, window, seeds=seeds)
 
 
 def check_complete(accuracies: pd.DataFrame, scored: pd.DataFrame) -> None:
@@ -124,7 +128,7 @@ def scores_task(task: str, scored: list[str]) -> str | None:
     chosen = state.select(
         st.sidebar,
         "Scores from",
-        "scores_from",
+        SCORES_FROM,
         [OWN, *others],
         spell=lambda name: f"{task} itself" if name == OWN else name,
         help="Task whose images the proxies saw.",
@@ -134,13 +138,13 @@ def scores_task(task: str, scored: list[str]) -> str | None:
 
 def proxy_seeds(space: str) -> tuple[int, ...] | None:
     """Choose the mean over all proxy seeds or one of them; no question where there is one."""
-    known = reading.sql(SEEDS, space=space)["seed"].tolist()
+    known = reading.sql(SEEDS_THERE, space=space)["seed"].tolist()
     if len(known) < 2:
         return None
     chosen = state.select(
         st.sidebar,
         "Proxy seeds",
-        "seeds",
+        SEEDS,
         [ALL, *map(str, known)],
         spell=lambda seed: f"all {len(known)}, mean" if seed == ALL else f"seed {seed} alone",
         help="Seed of initial weights, mini-batch and draws of a proxy.",
@@ -150,12 +154,12 @@ def proxy_seeds(space: str) -> tuple[int, ...] | None:
 
 def params_window(space: str) -> state.Window:
     """Choose a window of parameter counts."""
-    span = reading.sql(PARAMS).set_index("space").loc[space]
+    span = reading.sql(SPANS).set_index("space").loc[space]
     least, most = int(span["least"]), int(span["most"])
     if least == most:
         return None, None
     step = 10 ** max(0, math.floor(math.log10((most - least) / STEPS)) + 1)
     grid = range(least // step * step, -(-most // step) * step + 1, step)
     return state.window(
-        st.sidebar, "Params", "params", grid, short, "Rank only the architectures of this size."
+        st.sidebar, "Params", PARAMS, grid, short, "Rank only the architectures of this size."
     )

@@ -18,6 +18,7 @@ Option = TypeVar("Option")
 Window = tuple[int | None, int | None]
 
 VERSION = "data"  # which data an address was made on
+NOTED = "noted"  # choices of a run that the address does not have yet
 
 # Every name an address may hold; anything else in it is a mistake worth a line.
 NAMES = (
@@ -32,7 +33,7 @@ LONGEST = 2000  # characters of one value; whoever writes more does not mean a c
 def turn_to(page: str) -> None:
     """Forget the widgets of the page before: those of the same name here are others, and start anew."""
     if st.session_state.get("page") != page:
-        for name in NAMES:
+        for name in (*NAMES, NOTED):
             st.session_state.pop(name, None)
         st.session_state["page"] = page
 
@@ -52,7 +53,19 @@ def check_address(version: str) -> None:
             f"This link was made on data version '{plain(asked)}'; the page shows '{plain(version)}', "
             "and numbers may differ."
         )
+    # A page reads some of it: the rest is for the pages that one goes on to.
+    for name, value in st.query_params.items():
+        _kept().setdefault(name, value)
     _remember(VERSION, version)
+
+
+def write_address() -> None:
+    """Write what was chosen into the address, all at once: every change is a step of the browser's Back."""
+    before = st.query_params.to_dict()
+    noted = before | st.session_state.pop(NOTED, {})
+    after = {name: value for name, value in noted.items() if value is not None}
+    if after != before:
+        st.query_params.from_dict(after)
 
 
 def select(
@@ -65,9 +78,12 @@ def select(
     help: str | None = None,
 ) -> Option:
     """A select box whose choice is `name` in the address; the default is the first option."""
-    _settle(name, options, options[0] if default is None else default)
+    default = options[0] if default is None else default
+    _settle(name, options, default)
     chosen = where.selectbox(label, options, key=name, format_func=spell, help=help)
-    _remember(name, str(chosen))
+    # A page without that option does not make the reader's choice void on those that have it.
+    elsewhere = _kept().get(name) not in (None, *map(str, options))
+    _remember(name, str(chosen), keep=not (elsewhere and chosen == default))
     return chosen
 
 
@@ -188,12 +204,11 @@ def _kept() -> dict[str, str | None]:
     return st.session_state.setdefault("kept", {})
 
 
-def _remember(name: str, value: str | None) -> None:
-    """Write a choice into the address; None takes it out."""
-    _kept()[name] = value
-    if st.query_params.get(name) == value:
-        return
-    if value is None:
-        del st.query_params[name]
-    else:
-        st.query_params[name] = value
+def _remember(name: str, value: str | None, keep: bool = True) -> None:
+    """Note a choice for the address; None takes it out.
+
+    keep: it is the reader's on other pages too
+    """
+    if keep:
+        _kept()[name] = value
+    st.session_state.setdefault(NOTED, {})[name] = value
