@@ -1,14 +1,13 @@
 """What every page has: a heading, charts, and a way to take its numbers away."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from leaderboard import reading
 from leaderboard.charts.specification import specified
 from leaderboard.words import STATISTICS
 
@@ -21,9 +20,9 @@ def heading(title: str, sentence: str) -> None:
     st.markdown(sentence)
 
 
-def numbers() -> DeltaGenerator:
+def numbers(where: DeltaGenerator = st) -> DeltaGenerator:
     """Where a row of numbers goes: side by side, and in as many lines as a narrow screen needs."""
-    return st.container(horizontal=True, gap="large")
+    return where.container(horizontal=True, gap="medium")
 
 
 def number(
@@ -63,8 +62,12 @@ def folded(title: str, icon: str, key: str, fill: Callable[[], None]) -> None:
             fill()
 
 
-def offer(shown: pd.DataFrame, name: str, question: str, arguments: Mapping[str, Any]) -> None:
-    """Let the reader take exactly these rows, as CSV or Parquet, and the query that gives them."""
+def offer(shown: pd.DataFrame, name: str, asked: str, apart: str = "") -> None:
+    """Let the reader take exactly these rows, as CSV or Parquet, and the query that gives them.
+
+    asked: the query, as `reading.asked` writes it
+    apart: in a sentence, what the rows have beside its answer, and what they have not
+    """
 
     def fill() -> None:
         left, right, _ = st.columns([1, 1, 3])
@@ -79,7 +82,9 @@ def offer(shown: pd.DataFrame, name: str, question: str, arguments: Mapping[str,
             "application/vnd.apache.parquet",
             key=f"{name} parquet",
         )
-        st.code(reading.asked(question, arguments), language="python")
+        st.code(asked, language="python")
+        if apart:
+            st.caption(apart)
 
     folded("Download these numbers, or ask for them yourself", ":material/download:", f"{name} box", fill)
 

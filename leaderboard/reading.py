@@ -94,8 +94,12 @@ def combined(filters: Filters, name: str, chosen: tuple[str, ...]) -> combining.
 
 def sql(query: str, **names: str) -> pd.DataFrame:
     """The answer to a DuckDB query over the benchmark's views; `{name}` in it is that name, quoted."""
-    quoted = {name: "'" + value.replace("'", "''") + "'" for name, value in names.items()}
-    return ask("sql", query=query.format(**quoted) if names else query)
+    return ask("sql", query=quoted(query, **names) if names else query)
+
+
+def quoted(query: str, **names: str) -> str:
+    """A DuckDB query, where `{name}` is that name, quoted."""
+    return query.format(**{name: "'" + value.replace("'", "''") + "'" for name, value in names.items()})
 
 
 def names(noun: str) -> list[str]:

@@ -10,7 +10,9 @@ from leaderboard.definitions import Definition, definition
 from leaderboard.selection import Filters
 from leaderboard.words import DASH
 
-NEEDS = {"none": "nothing", "shape": "image size", "images": "images", "labels": "labels"}
+NEEDS = {
+    "none": "nothing", "shape": "image size", "noise": "image size", "images": "images", "labels": "labels"
+}  # fmt: skip
 
 NONE = Definition("", DASH, "", "", False, "", "")  # a combiner has no principle and needs no image itself
 
@@ -26,11 +28,19 @@ def standing(filters: Filters, draws: int = 0, combined: bool = False) -> pd.Dat
     """
     among, chosen = _asked(filters, draws, combined)
     found = described(reading.ask("overall", among, **chosen), reading.combiners_of(among) if among else ())
-    if len(filters.tasks) == 1:
+    if len(filters.tasks) == 1 or found.empty:
         return found
     chosen = {name: value for name, value in chosen.items() if name not in ("given", "draws")}
     each = reading.ask("rhos", among, **chosen)
     return found.join(each.pivot(index="proxy", columns="task", values="rho"), on="proxy")
+
+
+def question(filters: Filters, ranking: pd.DataFrame, *own: str) -> dict[str, Any]:
+    """What `Benchmark.overall` is asked to answer with these rows, combiners apart; own: more names."""
+    # One without any score here has a row only where it is asked for by name, and so have the others.
+    if filters.shared or not ranking["unscored"].any():
+        return filters.ranking
+    return filters.ranking | {"proxies": (*reading.names("proxies"), *own)}
 
 
 def answered(filters: Filters, draws: int, combined: bool) -> bool:

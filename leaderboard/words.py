@@ -33,6 +33,10 @@ STATISTICS = {
     "across tasks": "A fitted combiner's rho on a task it has not seen, fitted on the others.",
     "log sigma": "The logarithm of the spread of a weight's gradient over images, averaged over the layers "
     "of a tenth of the depth.",
+    "Lambda": "What L-SWAG sums over the layers of an interval of the depth: the logarithm of the sum over a "
+    "layer's weights of 1 / the spread of the weight's gradient over images.",
+    "spikes": "The interval from the first to the last tenth of the depth where log sigma stands out above "
+    "the rest of the curve; all of the depth where none does. It is chosen without an accuracy.",
     "Pareto front": "The proxies that no other beats in both price and rho.",
 }
 

@@ -48,9 +48,9 @@ def show() -> None:
         frame.folded("How to cite", ":material/format_quote:", "cite", cite)
         st.subheader("Take it along", anchor=False)
         st.markdown(
-            "Every page ends with a download of exactly what it shows, as CSV and Parquet, and the query "
-            "that made it. The whole benchmark is Parquet files that DuckDB, pandas and polars read; every "
-            "link to a page holds its filters and the data version."
+            "Every page but this one has a download of the numbers in its main picture or table, as CSV and "
+            "Parquet, and the query that gives them. The whole benchmark is Parquet files that DuckDB, "
+            "pandas and polars read; every link to a page holds its filters and the data version."
         )
     st.subheader("Where the accuracies are from", anchor=False)
     st.dataframe(reading.sql(SOURCES), hide_index=True, placeholder=DASH, key="sources", alt="Sources")

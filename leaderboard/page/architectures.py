@@ -9,15 +9,23 @@ import streamlit as st
 
 from leaderboard import frame, reading, state
 from leaderboard.charts import architecture as charts
-from leaderboard.filters import sidebar
+from leaderboard.filters import PARAMS, sidebar
 from leaderboard.selection import Filters
 from leaderboard.words import DASH, plain, short
 
 SORTS = {"accuracy": "accuracy", "params": "params", "macs": "macs", "depth": "depth", "width": "width"}
 NEAREST = 8
+LISTED = """
+SELECT arch_id, space, genome, params, macs, accuracy
+FROM architectures LEFT JOIN (
+    SELECT arch_id, accuracy FROM final_accuracies
+    WHERE task = {task} AND protocol = {protocol} AND recipe = {recipe} AND split = 'test'
+) USING (arch_id)
+WHERE space = {space}
+"""
 ACCURACIES = """
-SELECT task, protocol, recipe, split, accuracy, accuracy_std, seeds FROM final_accuracies
-WHERE arch_id = {arch} ORDER BY ALL
+SELECT task, accuracy, protocol, accuracy_std, seeds, split, recipe FROM final_accuracies
+WHERE arch_id = {arch} ORDER BY task, protocol, recipe, split
 """
 SCORES = """
 SELECT task, proxy, avg(value) AS score, count(value) AS seeds, count(*) - count(value) AS failed,
@@ -32,12 +40,14 @@ def show() -> None:
         "Every architecture",
         "Find, filter and sort; choose a row to see all that is known of it.",
     )
-    filters = sidebar()
+    filters = sidebar(reads=(PARAMS,))
     everything = reading.listed(filters)
     kept = searched(everything, filters)
     st.caption(f"{len(kept):,} of {len(everything):,} architectures of {plain(filters.space)}")
     picked = table(kept, filters)
-    frame.offer(kept, f"architectures-{filters.label}", "accuracy", filters.accuracies)
+    query = reading.quoted(LISTED, **filters.accuracies)
+    apart = "The download has those found, in the order shown, and width and depth read from the genome."
+    frame.offer(kept, f"architectures-{filters.label}", reading.asked("sql", {"query": query}), apart)
     if picked:
         record(everything.set_index("arch_id").loc[picked], filters)
 
@@ -65,6 +75,8 @@ def table(kept: pd.DataFrame, filters: Filters) -> str | None:
         name for name in ("arch_id", "accuracy", "params", "macs", "depth", "width", "genome") if name in kept
     ]
     shown = kept[columns].reset_index(drop=True)
+    # A choice is the number of a row: rows in another order are another table; the address has the choice.
+    order = hash(tuple(shown["arch_id"]))
     event = st.dataframe(
         shown,
         hide_index=True,
@@ -79,7 +91,7 @@ def table(kept: pd.DataFrame, filters: Filters) -> str | None:
         on_select="rerun",
         selection_mode="single-row",
         placeholder=DASH,
-        key="architectures",
+        key=f"architectures {order}",
         alt="Architectures",
     )
     rows = event.selection.rows

@@ -6,6 +6,7 @@ import streamlit as st
 import proxies.combiners as combiners
 from leaderboard import combining, frame, reading, state
 from leaderboard.charts import proxy as charts
+from leaderboard.combining import MOST
 from leaderboard.filters import sidebar
 from leaderboard.words import DASH, plain
 from proxies.combiners import Choice
@@ -42,18 +43,28 @@ def show() -> None:
     rows = found.ranking
     rows = rows.assign(at=rows["proxy"].where(rows["proxy"] != found.name, f"{found.name}, combined"))
     left, right = st.columns(2, gap="large")
-    of = (rows.dropna(subset="rho"), "at", "The combination beside the proxies it reads")
+    of = (rows.dropna(subset="rho"), "at", beside(found))
     frame.chart(left, charts.by, *of, alt="The combination beside its proxies")
     with right:
         against(found)
+    order(found)
     if found.choice:
         libra(found.choice, found.proxies)
-    frame.offer(rows, f"combine-{filters.label}-{name}", "rank", filters.meeting | {"proxies": found.proxies})
+    parts = tuple(rows.loc[rows["proxy"] != found.name, "proxy"])
+    asked = reading.asked("rank", filters.meeting | {"proxies": parts})
+    apart = "The download has the combination beside them, by its honest scores; it holds a rank too."
+    frame.offer(rows, f"combine-{filters.label}-{name}", asked, apart)
 
 
 def spelled(name: str) -> str:
     """A combiner's name, and whether it looks at accuracies."""
     return f"{name} (fitted)" if combiners.get(name).fits else name
+
+
+def beside(found: combining.Combined) -> str:
+    """What the combination is drawn beside: a chart holds no more than the best."""
+    few = len(found.proxies) <= MOST
+    return f"The combination beside the {'' if few else f'best {MOST} '}proxies it reads"
 
 
 def judged(found: combining.Combined) -> None:
@@ -70,7 +81,9 @@ def judged(found: combining.Combined) -> None:
         below = "fitted on the others" if there else "there is no other task"
         frame.number(where, "rho on an unseen task", elsewhere, below)
         st.caption("Unseen architectures: mean over five random halvings; the chart below shows the first.")
-    st.caption(f"It reads: {', '.join(f'**{plain(proxy)}**' for proxy in found.proxies[:12])}.")
+    named = ", ".join(f"**{plain(proxy)}**" for proxy in found.proxies[:MOST])
+    more = len(found.proxies) - MOST
+    st.caption(f"It reads: {named}{f' and {more} more' if more > 0 else ''}.")
 
 
 def against(found: combining.Combined) -> None:
@@ -86,6 +99,27 @@ def against(found: combining.Combined) -> None:
                 f"- {verdict} **{plain(row.b)}**: {row.difference:+z.2f} [{row.low:+z.2f}, {row.high:+z.2f}]"
             )
     st.markdown("\n".join(lines) or "Nothing to compare.")
+
+
+def order(found: combining.Combined) -> None:
+    """The architectures in the order of the combination, by its honest scores."""
+    st.subheader("The merged ranking of the architectures", anchor=False)
+    ranked = found.points.sort_values("score", ascending=False, kind="stable")
+    ranked = ranked.assign(place=ranked["score"].rank(ascending=False, method="min").astype(int))
+    st.dataframe(
+        ranked[["place", "arch_id", "accuracy", "score"]],
+        hide_index=True,
+        height=300,
+        column_config={
+            "arch_id": st.column_config.TextColumn("architecture"),
+            "accuracy": st.column_config.NumberColumn(format="percent"),
+            "score": st.column_config.NumberColumn("combined score", format="%.4g"),
+        },
+        key="order",
+        alt="The architectures in the order of the combination",
+    )
+    if combiners.get(found.name).fits:
+        st.caption("Each architecture's score is given by what was fitted on the half that it is not in.")
 
 
 def libra(choice: Choice, chosen: tuple[str, ...]) -> None:

@@ -14,7 +14,8 @@ def show() -> None:
     """Draw the page."""
     frame.heading(
         "What a proxy costs, and what it is worth",
-        "Up is better, left is cheaper. Named and joined are the proxies that no other beats in both.",
+        "Up is better, left is cheaper. Named and joined are the proxies that no other beats in both. "
+        "Combiners are not here: they cost what the proxies cost that they read.",
     )
     filters = sidebar(mean=True)
     found = described(reading.ask("overall", **filters.ranking, draws=0)).dropna(subset=["rho", "seconds"])
@@ -22,8 +23,10 @@ def show() -> None:
     if found.empty:
         st.info("No proxy has both a rho and a price here.")
         return
+    # Intervals would take resampling: these columns are empty.
+    found = found.drop(columns=["low", "high", "place", "first_place", "last_place"])
     found = found.assign(front=front(found["seconds"].to_numpy(), found["rho"].to_numpy()))
-    left, right = st.columns([7, 4], gap="large")
+    left, right = st.columns([5, 4], gap="medium")
     frame.chart(left, charts.against, found, key="cost", alt="rho against milliseconds")
     with right:
         best = found[found["front"]].sort_values("milliseconds")
@@ -41,7 +44,9 @@ def show() -> None:
         )
         st.caption(f"Measured on: {devices()}.")
     frame.explain("ms", "Pareto front")
-    frame.offer(found, f"cost-{filters.label}", "overall", filters.ranking)
+    asked = reading.asked("overall", filters.ranking | {"draws": 0})
+    apart = "The download has only the proxies with a rho and a price, and whether they are on the front."
+    frame.offer(found, f"cost-{filters.label}", asked, apart)
 
 
 def devices() -> str:

@@ -15,12 +15,11 @@ def show() -> None:
         "L-SWAG reads the gradients of some layers only. The left picture chooses them without a single "
         "accuracy; the right one shows what each choice would be worth.",
     )
-    filters = sidebar()
-    task = filters.scores_from or filters.task
-    curve = reading.ask("layers", task=task, space=filters.space)
+    filters = sidebar(reads=())
+    curve = reading.ask("layers", task=filters.task, space=filters.space)
     if curve.empty:
-        job = command("layers", filters.space, task)
-        st.info(f"No layers were measured for {plain(task)} yet. Run: {plain(job, 300)}")
+        job = command("layers", filters.space, filters.task)
+        st.info(f"No layers were measured for {plain(filters.task)} yet. Run: {plain(job, 300)}")
         return
     found = reading.ask("layer_intervals", **filters.accuracies)
     left, right = st.columns(2, gap="large")
@@ -32,8 +31,9 @@ def show() -> None:
     else:
         frame.chart(right, charts.by_interval, found, key="intervals", alt="rho of Lambda by interval")
         st.markdown(said(found))
-    frame.explain("log sigma")
-    frame.offer(found, f"layers-{filters.label}", "layer_intervals", filters.accuracies)
+    frame.explain("log sigma", "Lambda", "spikes")
+    asked = reading.asked("layer_intervals", filters.accuracies)
+    frame.offer(found, f"layers-{filters.label}", asked)
 
 
 def said(found) -> str:

@@ -43,13 +43,9 @@ def show() -> None:
     failures(filters, name)
     # The places take resampling all proxies; the page is there before.
     facts(numbers, reading.ask("overall", **filters.ranking), name, about)
-    shown = reading.points(filters, name)
-    frame.offer(
-        shown,
-        f"{filters.label}-{name}",
-        "scores",
-        {"task": filters.scores_from or filters.task, "proxy": name, "space": filters.space},
-    )
+    asked = reading.asked("scatter", {"proxy": name} | filters.meeting | {"seeds": None})
+    apart = "The download has width and depth beside it, where a genome has them."
+    frame.offer(reading.points(filters, name), f"{filters.label}-{name}", asked, apart)
 
 
 def ranked_proxies(ranking: pd.DataFrame) -> pd.DataFrame:
@@ -73,7 +69,8 @@ def draw_scatter(filters: Filters, ranked: pd.DataFrame, name: str, height: int)
     if points.empty:
         st.caption(f"{plain(name)} has no score on {plain(task)}.")
         return
-    seeds = sorted(points["seed"].unique().tolist())
+    # The points are those that the rho over them is of.
+    seeds = sorted(filters.seeds or points["seed"].unique().tolist())
     seed = state.select(boxes[0], "Proxy seed", "seed", seeds)
     colours = [gene for gene in charts.NAMES if gene in points]
     colour = state.select(boxes[1], "Colour", "colour", colours, spell=lambda gene: charts.NAMES[gene])
@@ -101,7 +98,7 @@ def facts(slot: DeltaGenerator, found: pd.DataFrame, name: str, about: Definitio
     places = place(row["first_place"], row["last_place"]) or DASH
     beyond = DASH if pd.isna(row["rho_given_params"]) else f"{row['rho_given_params']:z.2f}"
     price = DASH if pd.isna(row["seconds"]) else f"{row['seconds'] * 1000:,.1f}"
-    where = slot.container(horizontal=True, gap="large")
+    where = frame.numbers(slot)
     frame.number(where, "rho", f"{row['rho']:z.2f}", between, STATISTICS["interval"])
     frame.number(where, "place", places, f"of {found['rank'].notna().sum()}", STATISTICS["place"])
     frame.number(where, "rho given params", beyond, None, STATISTICS["rho given params"])
@@ -123,9 +120,8 @@ def define(about: Definition) -> None:
 def by_what(filters: Filters, name: str) -> None:
     """rho by task, by band of params and by proxy seed, each with its interval."""
     boxes = st.columns(3, gap="medium")
-    tasks = reading.ask(
-        "rank", space=filters.space, protocol=filters.protocol, proxies=(name,), params=filters.params
-    )
+    everywhere = {"task": None, "recipe": None, "proxies": (name,), "shared": False}
+    tasks = reading.ask("rank", **filters.meeting | everywhere)
     tasks = tasks.dropna(subset="rho")
     repeated = tasks["task"].duplicated(keep=False)
     tasks["at"] = tasks["task"].where(~repeated, tasks["task"] + " · " + tasks["recipe"])
@@ -151,7 +147,7 @@ def short3(count: float) -> str:
 
 def failures(filters: Filters, name: str) -> None:
     """Scores that are none, by reason."""
-    found = reading.sql(FAILURES, space=filters.space, task=filters.scores_from or filters.task, proxy=name)
+    found = reading.sql(FAILURES, space=filters.space, task=filters.scored_on, proxy=name)
     st.subheader("Failures", anchor=False)
     if found.empty:
         st.caption(f"None: every score of {plain(name)} on {plain(filters.task)} came out as a number.")

@@ -11,7 +11,7 @@ from leaderboard.charts.ranking import intervals
 from leaderboard.filters import command, sidebar
 from leaderboard.page.proxy import choose, draw_scatter, ranked_proxies
 from leaderboard.selection import Filters
-from leaderboard.standing import answered, standing
+from leaderboard.standing import answered, question, standing
 from leaderboard.theme import FADED, FAILED
 from leaderboard.words import DASH, STATISTICS, plain
 from store import StoreError
@@ -19,11 +19,8 @@ from store.overall import OVERALL
 
 SHORT, TALL = 470, 640  # pixels of the scatter, as high as the chart beside of few proxies or of more
 FEW = 20
+HIGHEST = 500  # pixels of the table: a phone's screen holds it, and can be left past it
 DRAWS = 1000  # redraws of the architectures for intervals and places
-COLUMNS = [
-    "place", "proxy", "kind", "rho", "low", "high", "rho_given_params", "n", "failed", "unscored",
-    "milliseconds", "principle", "needs",
-]  # fmt: skip
 TITLES = {"rho_given_params": "rho given params", "milliseconds": "ms"}
 HELP = {
     "place": STATISTICS["place"],
@@ -33,7 +30,7 @@ HELP = {
     "needs": "What the proxy must be given besides the untrained network.",
 }
 ANY, NO_LABELS, NO_IMAGES = "any", "no labels", "no images"
-FREE = {NO_LABELS: ("none", "shape", "images"), NO_IMAGES: ("none", "shape")}
+FREE = {NO_LABELS: ("none", "shape", "noise", "images"), NO_IMAGES: ("none", "shape", "noise")}
 SAME = (
     "Some proxies failed on architectures or have not scored them yet. Switched on, all are judged on the "
     "same ones: those that every proxy with a rho has scored in every seed."
@@ -55,6 +52,11 @@ class Rows:
     combiners: bool
     principle: str
     needs: str
+
+    @property
+    def every(self) -> bool:
+        """Whether no row is hidden."""
+        return self.controls and self.principle == self.needs == ANY
 
     def of(self, everything: pd.DataFrame) -> pd.DataFrame:
         """Those rows. A principle or a need is a proxy's; controls and combiners have switches."""
@@ -89,7 +91,16 @@ def show() -> None:
     # A proxy that failed throughout shares no architecture with any; it stays listed as what it is.
     unranked = pd.concat([shown[shown["rank"].isna()], rows.of(failed)]).drop_duplicates("proxy")
     list_unranked(filters, unranked)
-    frame.offer(shown, f"ranking-{filters.label}", "overall", filters.ranking)
+    asked = reading.asked("overall", question(filters, shown))
+    frame.offer(shown, f"ranking-{filters.label}", asked, apart(shown, rows))
+
+
+def apart(shown: pd.DataFrame, rows: Rows) -> str:
+    """What these rows have beside the answer of `Benchmark.overall`, and what they have not."""
+    combiners = int(shown["kind"].isin(("combiner", "fitted combiner")).sum())
+    beside = f"the page's {combiners} combiners, which hold places too, and " if combiners else ""
+    told = f"The download has beside it {beside}each row's kind, principle and needs"
+    return f"{told}." if rows.every else f"{told}, and only the rows that the filters leave."
 
 
 def choose_rows() -> Rows:
@@ -118,7 +129,7 @@ def nothing_ranked(filters: Filters) -> str:
             "No architecture was scored by every proxy, or too few to rank by; "
             "switch 'Same architectures' off in the sidebar."
         )
-    job = command("score", filters.space, filters.scores_from or filters.task)
+    job = command("score", filters.space, filters.scored_on)
     return f"No proxy to show has a rho here. Show others, or run: {plain(job, 300)}"
 
 
@@ -236,18 +247,25 @@ def pick() -> None:
 def table(filters: Filters, ranked: pd.DataFrame) -> None:
     """The ranking in numbers, every column explained; rows that miss architectures stand out."""
     several = list(filters.tasks) if len(filters.tasks) > 1 else []
-    columns = [*COLUMNS[:6], *several, *COLUMNS[6:]]
-    shown = ranked[columns]
+    shown = ranked[columns_of(filters.given, several)]
     styled = shown.style.apply(emphasis, axis=1, controls=set(shown.index[ranked["control"]]))
     st.dataframe(
         styled,
         hide_index=True,
-        height=min(35 * (len(shown) + 1) + 3, 900),
-        column_config=explained(several),
+        height=min(35 * (len(shown) + 1) + 3, HIGHEST),
+        column_config=explained(several, filters.given),
         placeholder=DASH,
         key="ranking",
         alt="The ranking in numbers",
     )
+
+
+def columns_of(given: str | None, tasks: list[str]) -> list[str]:
+    """The columns in their order: an interval stands behind the number that it is of."""
+    by, other = ("rho_given_params", "rho") if given else ("rho", "rho_given_params")
+    first = ["place", "proxy", "kind", by, "low", "high"]
+    rest = ["n", "failed", "unscored", "milliseconds", "principle", "needs"]
+    return [*first, *([other, *tasks] if given else [*tasks, other]), *rest]
 
 
 def emphasis(row: pd.Series, controls: set[int]) -> list[str]:
@@ -257,11 +275,11 @@ def emphasis(row: pd.Series, controls: set[int]) -> list[str]:
     return [warned if name in ("failed", "unscored") and row[name] else plainly for name in row.index]
 
 
-def explained(tasks: list[str]) -> dict[str, object]:
+def explained(tasks: list[str], given: str | None = None) -> dict[str, object]:
     """The columns' titles, formats, and the meaning and unit that `store` gives them."""
     words, numbers = st.column_config.TextColumn, st.column_config.NumberColumn
     config: dict[str, object] = {task: numbers(task, help=f"rho on {task}", format="%.3f") for task in tasks}
-    for name in COLUMNS:
+    for name in columns_of(given, []):
         title, told = TITLES.get(name, name), HELP.get(name)
         if name in ("place", "kind", "principle", "needs"):
             config[name] = words(title, help=told)
@@ -272,6 +290,8 @@ def explained(tasks: list[str]) -> dict[str, object]:
         field = OVERALL.field(name)
         about = {key.decode(): text.decode() for key, text in field.metadata.items()}
         told = f"{about['meaning']} ({about['unit']})"
+        if given and name in ("low", "high"):
+            told = f"Of rho given params. {told}"
         if name == "proxy":
             config[name] = words(title, help=told, pinned=True)
         else:
@@ -283,7 +303,7 @@ def list_unranked(filters: Filters, unranked: pd.DataFrame) -> None:
     """The proxies without a rank, each with the reason: never averaged over the tasks they happen to have."""
     reasons: dict[str, str] = {}
     for task in filters.tasks:
-        found = reading.sql(REASONS, space=filters.space, task=filters.scores_from or task)
+        found = reading.sql(REASONS, space=filters.space, task=filters.on(task).scored_on)
         reasons |= dict(zip(found["proxy"], found["reason"], strict=True))
     columns = ["proxy", "n", "failed", "unscored"]
     rows = unranked[columns].assign(reason=unranked["proxy"].map(reasons))

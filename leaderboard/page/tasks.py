@@ -24,7 +24,7 @@ def show() -> None:
         "A proxy that orders architectures well on one task may not on the next; and accuracies that hardly "
         "differ, or change with the training seed, cannot be ordered by anything.",
     )
-    filters = sidebar()
+    filters = sidebar(reads=())
     left, right = st.columns([6, 5], gap="large")
     with left:
         heat(filters)
@@ -42,7 +42,8 @@ def show() -> None:
 def heat(filters: Filters) -> None:
     """rho of every proxy on every task, the best mean on top."""
     where = {"space": filters.space, "protocol": filters.protocol}
-    cells = reading.ask("rhos", **where).dropna(subset="rho")
+    answer = reading.ask("rhos", **where)
+    cells = answer.dropna(subset="rho")
     repeated = cells.groupby("task")["recipe"].nunique().max() > 1
     if repeated:  # recipes are never mixed: each has its column
         cells["task"] = cells["task"] + " · " + cells["recipe"]
@@ -57,7 +58,7 @@ def heat(filters: Filters) -> None:
     )
     tasks = sorted(cells["task"].unique())
     frame.chart(st, charts.heat, cells, shown, tasks, key="heat", alt="rho of every proxy on every task")
-    frame.offer(cells, f"tasks-{filters.space}-{filters.protocol}", "rhos", where)
+    frame.offer(answer, f"tasks-{filters.space}-{filters.protocol}", reading.asked("rhos", where))
 
 
 def noise(filters: Filters) -> None:

@@ -1,21 +1,36 @@
 """Your proxy: a reader's own scores ranked beside the others. They stay in the session; nothing is stored."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from leaderboard import combining, frame, reading, upload
 from leaderboard.charts import proxy as scatters
 from leaderboard.charts.ranking import intervals
 from leaderboard.filters import sidebar
 from leaderboard.selection import Filters
-from leaderboard.standing import described
+from leaderboard.standing import described, question
 from leaderboard.words import DASH, plain
 from store import Benchmark, StoreError
 
 SHOWN = 50  # bad rows shown
 BESIDE = 12  # proxies that yours is compared with in pairs
+APART = (
+    "It takes a file with the columns arch_id (or genome), value and, if you like, seed, and without a wrong "
+    "row; the download has each row's kind, principle and needs beside it."
+)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A reader's own scores. Kept in the session, and nowhere else."""
+
+    file: str
+    file_id: str
+    checked: upload.Checked
 
 
 @dataclass(frozen=True)
@@ -24,6 +39,7 @@ class Ranked:
 
     ranking: pd.DataFrame
     comparisons: pd.DataFrame
+    points: pd.DataFrame
 
 
 def show() -> None:
@@ -41,25 +57,51 @@ def show() -> None:
         max_upload_size=2,
         key="file",
     )
-    name = right.text_input("Name in the ranking", "mine", max_chars=40, key="own name")
-    if file is None:
-        example(filters)
-        return
+    st.session_state.setdefault("own name", st.session_state.get("own called", "mine"))
+    name = right.text_input("Name in the ranking", max_chars=40, key="own name")
     try:
+        scores = given(file)
+        if scores is None:
+            example(filters)
+            return
         taken = set(reading.names("proxies")) | set(combining.combiners.names())
-        name = upload.named(name, taken)
-        checked = upload.check(upload.read(file.name, file.getvalue()), reading.benchmark().arch_id)
+        name = st.session_state["own called"] = upload.named(name, taken)
     except upload.UploadError as error:
         st.error(plain(error, 400))
         return
-    preview(checked)
-    if len(checked.good) < 3:
+    preview(scores.checked)
+    if len(scores.checked.good) < 3:
         st.warning("Fewer than 3 rows can be ranked; nothing is shown.")
         return
     try:
-        result(filters, name, ranked(filters, name, file.file_id, checked.good), checked.good)
+        result(filters, name, ranked(filters, name, scores), scores.file)
     except StoreError as error:
         st.error(plain(error, 400))
+
+
+def given(file: UploadedFile | None) -> Given | None:
+    """The scores of a file, or of the last one: Streamlit forgets a file when another page is looked at.
+
+    Raises UploadError.
+    """
+    kept = st.session_state.get("own scores")
+    if file is None:
+        if kept is None:
+            return None
+        line = st.container(horizontal=True, vertical_alignment="center")
+        line.markdown(f"Your scores of **{plain(kept.file)}** are still here.", width="content")
+        line.button("Forget them", icon=":material/delete:", key="forget", on_click=forget)
+        return kept
+    if kept is None or kept.file_id != file.file_id:
+        checked = upload.check(upload.read(file.name, file.getvalue()), reading.benchmark().arch_id)
+        st.session_state["own scores"] = Given(file.name, file.file_id, checked)
+    return st.session_state["own scores"]
+
+
+def forget() -> None:
+    """Let go of the reader's scores and of what they were worth."""
+    for name in ("own scores", "own name", "own called", "own", "own key"):
+        st.session_state.pop(name, None)
 
 
 def example(filters: Filters) -> None:
@@ -92,28 +134,31 @@ def preview(checked: upload.Checked) -> None:
     )
 
 
-def ranked(filters: Filters, name: str, file: str, good: pd.DataFrame) -> Ranked:
+def ranked(filters: Filters, name: str, scores: Given) -> Ranked:
     """The ranking with the reader's scores in it, kept for as long as nothing it depends on changes."""
-    key = (reading.version(), filters, name, file)
+    key = (reading.version(), filters, name, scores.file_id)
     if st.session_state.get("own key") != key:
-        task = filters.scores_from or filters.task
+        good = scores.checked.good
         with st.spinner("Ranking yours beside the others"):
             rows = good.astype(object).where(good.notna(), None).to_dict("records")
-            with reading.benchmark().with_scores(rows, proxy=name, task=task) as own:
+            with reading.benchmark().with_scores(rows, proxy=name, task=filters.scored_on) as own:
                 st.session_state["own"] = _ranked(own, filters, name)
         st.session_state["own key"] = key
     return st.session_state["own"]
 
 
 def _ranked(own: Benchmark, filters: Filters, name: str) -> Ranked:
-    ranking = own.overall(**filters.ranking).to_pandas()
+    # Asked for by name, it has a row even where it has no score that counts.
+    proxies = (*reading.names("proxies"), name)
+    ranking = own.overall(**filters.ranking | {"proxies": proxies}).to_pandas()
     best = [proxy for proxy in ranking.dropna(subset="rank")["proxy"] if proxy != name][:BESIDE]
     controls = [row.proxy for row in ranking.itertuples() if row.control and row.proxy not in best]
     pairs = [own.compare(name, proxy, **filters.comparing).to_pandas() for proxy in best + controls]
-    return Ranked(ranking, pd.concat(pairs) if pairs else pd.DataFrame())
+    points = own.scatter(name, **filters.meeting).to_pandas()
+    return Ranked(ranking, pd.concat(pairs) if pairs else pd.DataFrame(), points)
 
 
-def result(filters: Filters, name: str, found: Ranked, good: pd.DataFrame) -> None:
+def result(filters: Filters, name: str, found: Ranked, file: str) -> None:
     """Where it ranks, and whether it beats each of the others."""
     ranking = described(found.ranking)
     ranking.loc[ranking["proxy"] == name, "kind"] = "yours"
@@ -121,7 +166,7 @@ def result(filters: Filters, name: str, found: Ranked, good: pd.DataFrame) -> No
     if pd.isna(row["rank"]):
         st.warning(
             f"{plain(name)} has no rho on {plain(filters.task)}: fewer than 3 of its architectures have an "
-            "accuracy here, or all its values are alike."
+            "accuracy here, or all its values are alike, or none has the proxy seed chosen."
         )
         return
     left, right = st.columns([6, 5], gap="large")
@@ -135,8 +180,16 @@ def result(filters: Filters, name: str, found: Ranked, good: pd.DataFrame) -> No
         st.subheader("Better than these?", anchor=False)
         st.caption("Paired bootstrap on the architectures that both have scored.")
         table(found.comparisons)
-        draw_points(filters, name, good)
-    frame.offer(ranking, f"yours-{filters.label}", "with_scores(...).overall", filters.ranking)
+        draw_points(name, found.points)
+    chosen = question(filters, ranking, name)
+    frame.offer(ranking, f"yours-{filters.label}", asked(filters, name, file, chosen), APART)
+
+
+def asked(filters: Filters, name: str, file: str, chosen: dict[str, Any]) -> str:
+    """The lines of Python that rank a file's scores in the same way."""
+    read = "read_parquet" if file.lower().endswith(".parquet") else "read_csv"
+    own = f"with_scores(pandas.{read}({file!r}), proxy={name!r}, task={filters.scored_on!r})"
+    return "import pandas\n\n" + reading.asked(f"{own}.overall", chosen)
 
 
 def table(comparisons: pd.DataFrame) -> None:
@@ -165,16 +218,8 @@ def table(comparisons: pd.DataFrame) -> None:
     )
 
 
-def draw_points(filters: Filters, name: str, good: pd.DataFrame) -> None:
-    """The reader's scores against the accuracies."""
-    accuracy = reading.ask("accuracy", **filters.accuracies)[["arch_id", "accuracy"]]
-    params = reading.sql(
-        "SELECT arch_id, params FROM architectures WHERE space = {space}", space=filters.space
-    )
-    first = good[good["seed"] == good["seed"].min()].rename(columns={"value": "score"})
-    points = (
-        first.merge(accuracy, on="arch_id").merge(params, on="arch_id").dropna(subset=["score", "accuracy"])
-    )
-    if len(points):
-        of = (points, "params", scatters.wide(points), name, f"{len(points):,} architectures", 380)
-        frame.chart(st, scatters.scatter, *of, own=True, key="own scatter")
+def draw_points(name: str, points: pd.DataFrame) -> None:
+    """The reader's scores, of their first seed, against the accuracies."""
+    first = points[points["seed"] == points["seed"].min()]
+    of = (first, "params", scatters.wide(first), name, f"{len(first):,} architectures", 380)
+    frame.chart(st, scatters.scatter, *of, own=True, key="own scatter")

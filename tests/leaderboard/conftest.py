@@ -16,7 +16,7 @@ from leaderboard.__main__ import APP
 from leaderboard.charts import specification
 from store import Benchmark
 from store.write import write_part
-from tests.store.planted import CORRELATIONS, score_row, write_planted
+from tests.store.planted import CORRELATIONS, accuracy_row, score_row, write_planted
 from tests.store.test_layers import layer_row
 from tests.store.test_searches import search_row
 
@@ -115,6 +115,16 @@ def visit(monkeypatch: pytest.MonkeyPatch) -> Open:
         return go(page, where)
 
     return _visit
+
+
+def give_each_task_a_recipe(root: Path, space: str = "autoformer-micro") -> None:
+    """Inherited accuracies on two tasks, as trainings write them: each has a recipe of its own."""
+    with Benchmark.open(root) as planted:
+        names = planted.architectures(space)["arch_id"].to_pylist()
+    for task, recipe in (("digits", "one"), ("flowers", "other")):
+        about = {"task": task, "protocol": "supernet", "recipe": recipe}
+        rows = [accuracy_row(name, place / 100, **about) for place, name in enumerate(names)]
+        write_part(root, "accuracies", rows, f"supernet-{task}")
 
 
 def go(page: AppTest, where: str) -> AppTest:

@@ -6,6 +6,8 @@ import sys
 
 import proxies
 from leaderboard.definitions import definition, definitions
+from leaderboard.page.ranking import FREE, NO_LABELS
+from leaderboard.standing import NEEDS
 
 
 def test_every_proxy_of_the_registry_is_defined_as_there() -> None:
@@ -15,6 +17,12 @@ def test_every_proxy_of_the_registry_is_defined_as_there() -> None:
         theirs = proxies.get(name)
         for field in ("principle", "source", "data", "control", "doc"):
             assert getattr(mine, field) == getattr(theirs, field), (name, field)
+
+
+def test_what_a_proxy_needs_is_known_to_the_pages() -> None:
+    needed = {one.data for one in definitions().values()}
+    assert needed == set(NEEDS)
+    assert needed - set(FREE[NO_LABELS]) == {"labels"}
 
 
 def test_a_definition_is_cut_into_its_paragraphs() -> None:

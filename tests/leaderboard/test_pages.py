@@ -3,20 +3,25 @@
 import html
 import io
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from streamlit.runtime.state.query_params import QueryParams
 from streamlit.testing.v1 import AppTest
 
-from leaderboard import combining
+from leaderboard import combining, frame
 from leaderboard.page.architectures import yaml
 from leaderboard.selection import Filters
 from proxies import combiners
 from store import Benchmark
 from store.front import front
-from tests.leaderboard.conftest import Open, go, query, table
+from store.write import write_part
+from tests.leaderboard.conftest import Open, give_each_task_a_recipe, go, query, table
+from tests.store.planted import score_row
 
 SCRATCH = {"space": "autoformer-micro", "task": "digits", "accuracy": "scratch/micro"}
 WHERE = {"task": "digits", "protocol": "scratch", "recipe": "micro", "space": "autoformer-micro"}
@@ -60,6 +65,43 @@ def test_what_was_chosen_is_kept_from_page_to_page(benchmark: Path, visit: Open)
     assert go(page, "proxy").title[0].value == "snip"
 
 
+def test_a_choice_that_a_page_does_not_offer_is_kept_for_those_that_do(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, "cost", **(SCRATCH | {"task": "all"}))
+    for where in ("proxy", "cost"):
+        page.query_params.clear()
+        go(page, where)
+    assert query(page)["task"] == "all"
+    page.query_params.clear()
+    go(page, "proxy").selectbox(key="task").set_value("flowers").run()
+    page.query_params.clear()
+    assert query(go(page, "cost"))["task"] == "flowers"
+
+
+def test_a_filter_that_a_page_does_not_read_is_not_drawn_but_kept(benchmark: Path, visit: Open) -> None:
+    chosen = {"params": "2000000-", "seeds": "1", "scores_from": "flowers"}
+    page = visit(benchmark, "tasks", **SCRATCH, **chosen)
+    assert not page.select_slider and {"seeds", "scores_from"}.isdisjoint(box.key for box in page.selectbox)
+    assert chosen.items() <= query(page).items()
+    page.query_params.clear()
+    assert chosen.items() <= query(go(page, "cost")).items()
+
+
+def test_an_address_is_written_once_a_visit(
+    benchmark: Path, visit: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    write = QueryParams._send_query_param_msg
+    monkeypatch.setattr(
+        QueryParams, "_send_query_param_msg", lambda self: (written.append(self.to_dict()), write(self))
+    )
+    page = visit(benchmark, "combine")
+    assert [len(address) > 4 for address in written] == [True]
+    page.run()
+    assert len(written) == 1
+    page.selectbox(key="task").set_value("flowers").run()
+    assert [address["task"] for address in written] == ["digits", "flowers"]
+
+
 def test_a_proxy_has_its_definition_its_numbers_and_its_failures(benchmark: Path, visit: Open) -> None:
     page = visit(benchmark, "proxy", **SCRATCH, proxy="grasp")
     with Benchmark.open(benchmark) as planted:
@@ -75,6 +117,18 @@ def test_a_proxy_that_the_package_does_not_define_is_shown_too(benchmark: Path, 
         assert "jacobian" in planted.proxies()
     page = visit(benchmark, "proxy", **SCRATCH, proxy="jacobian")
     assert "jacobian" in page.warning[0].value  # it has no rho: another is shown, and that is said
+
+
+def test_the_bars_by_task_are_of_the_scores_chosen(
+    benchmark: Path, visit: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = {}
+    monkeypatch.setattr(frame, "chart", lambda where, draw, *of, **how: drawn.setdefault(how["alt"], of))
+    page = visit(benchmark, "proxy", **SCRATCH, proxy="snip", seeds="1")
+    assert page.selectbox(key="seed").options == ["1"]
+    by_task = drawn["By task, scratch"][0].set_index("task")
+    assert metrics(page)["rho"] == f"{by_task.loc['digits', 'rho']:.2f}"
+    assert set(by_task["seeds"]) == {1}
 
 
 def test_the_tasks_page_tells_noise_and_levels(benchmark: Path, visit: Open) -> None:
@@ -99,7 +153,35 @@ def test_a_combination_is_judged_by_what_it_has_not_seen(benchmark: Path, visit:
         "rho on an unseen task": f"{told.across_tasks:.2f}",
     }
     assert "1. **zico** has the highest rho" in text(page)
-    assert table(page)["chosen"].iloc[0] == "1: highest rho"
+    assert table(page, 1)["chosen"].iloc[0] == "1: highest rho"
+
+
+def test_the_order_of_the_architectures_is_that_of_the_combination(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, "combine", **SCRATCH, combiner="rank_sum")
+    order = table(page)
+    assert len(order) == 60 and order["place"].iloc[0] == 1
+    assert order["score"].is_monotonic_decreasing and order["place"].is_monotonic_increasing
+    assert metrics(page)["rho"] == f"{order['score'].corr(order['accuracy'], method='spearman'):.2f}"
+
+
+def test_another_task_is_one_with_a_recipe_of_its_own(benchmark: Path, visit: Open, tmp_path: Path) -> None:
+    root = shutil.copytree(benchmark, tmp_path / "copy")
+    give_each_task_a_recipe(root)
+    where = {"space": "autoformer-micro", "task": "digits", "accuracy": "supernet/one"}
+    assert metrics(visit(root, "combine", **where))["rho on an unseen task"] != "–"
+
+
+def test_a_combination_of_many_is_held_against_the_best(benchmark: Path, visit: Open, tmp_path: Path) -> None:
+    root = shutil.copytree(benchmark, tmp_path / "copy")
+    with Benchmark.open(root) as planted:
+        names = planted.architectures("autoformer-micro")["arch_id"].to_pylist()
+    for place in range(12):
+        rows = [score_row(name, float(hash((name, place)) % 97), proxy=f"a{place:02}") for name in names]
+        write_part(root, "scores", rows, f"a{place:02}")
+    page = visit(root, "combine", **SCRATCH, combiner="rank_sum")
+    assert metrics(page) and re.search(r"It reads: .* and \d+ more\.", text(page))
+    # The best but one by rho, and one of the last by name.
+    assert "**synflow**" in "\n".join(one.value for one in page.markdown)
 
 
 def test_proxies_are_picked_for_a_combination(benchmark: Path, visit: Open) -> None:
@@ -152,6 +234,14 @@ def test_architectures_are_found_and_sorted_and_one_is_shown_whole(benchmark: Pa
     assert yaml("autoformer-micro", genome) in copies
 
 
+def test_rows_in_another_order_are_another_table(benchmark: Path, visit: Open) -> None:
+    page = visit(benchmark, "architectures", **SCRATCH)
+    before = page.dataframe[0].proto.id
+    assert page.run().dataframe[0].proto.id == before
+    page.toggle(key="rising").set_value(True).run()
+    assert page.dataframe[0].proto.id != before
+
+
 def test_the_yaml_of_an_architecture_reads_back() -> None:
     from omegaconf import OmegaConf
 
@@ -165,6 +255,17 @@ def test_the_yaml_of_an_architecture_reads_back() -> None:
 def test_searches_tell_what_was_found(benchmark: Path, visit: Open) -> None:
     found = table(visit(benchmark, "search"))
     assert found["strategy"].tolist() == ["evolution", "evolution", "random", "random"]
+
+
+def test_a_search_opens_on_a_ranker_that_is_no_oracle(benchmark: Path, visit: Open, tmp_path: Path) -> None:
+    root = shutil.copytree(benchmark, tmp_path / "copy")
+    with Benchmark.open(root) as planted:
+        rows = planted.sql("SELECT * FROM searches").to_pylist()
+    oracle = [row | {"search_id": f"by-accuracy-{row['search_id']}", "ranker": "accuracy"} for row in rows]
+    write_part(root, "searches", oracle, "oracle")
+    page = visit(root, "search")
+    assert "accuracy" in page.selectbox(key="ranker").options
+    assert page.selectbox(key="ranker").value == rows[0]["ranker"]
 
 
 def test_about_defines_and_counts(benchmark: Path, visit: Open) -> None:
@@ -205,6 +306,38 @@ def test_your_proxy_is_ranked_beside_the_others(benchmark: Path, visit: Open) ->
         expected[name] for name in ("difference", "low", "high")
     ]
     assert {path: path.stat().st_mtime_ns for path in benchmark.rglob("*")} == before
+
+
+def test_scores_of_a_seed_that_is_not_chosen_are_no_rank(benchmark: Path, visit: Open) -> None:
+    content, _ = csv_of(benchmark, 0.9)
+    page = upload(visit(benchmark, "yours", **SCRATCH, seeds="1"), "mine.csv", content)
+    assert not page.exception
+    assert "none has the proxy seed chosen" in page.warning[0].value
+
+
+def test_scores_are_still_there_after_a_look_at_another_page(benchmark: Path, visit: Open) -> None:
+    content, _ = csv_of(benchmark, 0.99)
+    page = upload(visit(benchmark, "yours", **SCRATCH), "mine.csv", content)
+    page.text_input(key="own name").set_value("theirs").run()
+    go(page, "about")
+    go(page, "yours")
+    assert page.subheader[0].value.startswith("theirs: place 1") and "mine.csv" in text(page)
+    page.button(key="forget").click().run()
+    assert not page.subheader and page.text_input(key="own name").value == "mine"
+    assert page.code
+
+
+def test_your_points_are_those_of_the_window(
+    benchmark: Path, visit: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = {}
+    monkeypatch.setattr(frame, "chart", lambda where, draw, *of, **how: drawn.setdefault(how["key"], of))
+    with Benchmark.open(benchmark) as planted:
+        params = planted.architectures("autoformer-micro")["params"].to_pandas()
+    middle = int(params.median())
+    content, _ = csv_of(benchmark, 0.99)
+    page = upload(visit(benchmark, "yours", **SCRATCH, params=f"{middle}-"), "mine.csv", content)
+    assert not page.exception and len(drawn["own scatter"][0]) == int((params >= middle).sum())
 
 
 def test_bad_rows_are_shown_with_their_reason_and_the_others_ranked(benchmark: Path, visit: Open) -> None:

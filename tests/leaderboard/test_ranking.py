@@ -14,8 +14,8 @@ from leaderboard.selection import Filters
 from store import Benchmark
 from store.rank import CONTROLS
 from store.write import write_part
-from tests.leaderboard.conftest import PLANTED, Open, query, table
-from tests.store.planted import accuracy_row, score_row
+from tests.leaderboard.conftest import PLANTED, Open, give_each_task_a_recipe, query, table
+from tests.store.planted import score_row
 
 SCRATCH = {"space": "autoformer-micro", "task": "digits", "accuracy": "scratch/micro"}
 PLAIN = SCRATCH | {"combiners": "no"}
@@ -70,6 +70,8 @@ def test_given_params_ranks_by_the_partial_rho(benchmark: Path, visit: Open) -> 
         expected = planted.rank(**WHERE, given="params").to_pandas().set_index("proxy")
     row = shown.set_index("proxy").loc["zico"]
     assert row["low"] == pytest.approx(expected.loc["zico", "low_given_params"])
+    # An interval stands behind the number that it is of.
+    assert list(shown.columns)[3:7] == ["rho_given_params", "low", "high", "rho"]
 
 
 def test_rows_are_chosen_by_principle_and_need(benchmark: Path, visit: Open) -> None:
@@ -136,6 +138,29 @@ def test_the_window_of_params_restricts(benchmark: Path, visit: Open) -> None:
         params = planted.architectures("autoformer-micro")["params"].to_pandas()
     assert query(half)["params"] == f"{middle}-"
     assert set(table(half).set_index("proxy").drop("grasp")["n"]) == {int((params >= middle).sum())}
+
+
+@pytest.mark.parametrize("task", ["digits", "all"])
+def test_a_window_without_architectures_is_one_line(benchmark: Path, visit: Open, task: str) -> None:
+    least, _ = visit(benchmark, **PLAIN).select_slider[0].value
+    page = visit(benchmark, **(PLAIN | {"task": task, "params": f"-{least}"}))
+    assert trouble(page).startswith("No architecture of these params has an accuracy")
+
+
+def test_what_draws_its_own_noise_needs_no_images(benchmark: Path, visit: Open, tmp_path: Path) -> None:
+    root = shutil.copytree(benchmark, tmp_path / "copy")
+    with Benchmark.open(root) as planted:
+        names = planted.architectures("autoformer-micro")["arch_id"].to_pylist()
+    rows = [score_row(name, float(place), proxy="zen") for place, name in enumerate(names)]
+    write_part(root, "scores", rows, "zen")
+    for need in ("no labels", "no images"):
+        shown = table(visit(root, **PLAIN, needs=need)).set_index("proxy")
+        assert shown.loc["zen", "needs"] == "image size"
+
+
+def test_combiners_stand_in_the_ranking_of_one_proxy_seed_too(benchmark: Path, visit: Open) -> None:
+    shown = table(visit(benchmark, **SCRATCH, seeds="1"))
+    assert {"rank_sum", "libra"} <= set(shown["proxy"])
 
 
 def test_the_scores_of_one_seed(benchmark: Path, visit: Open) -> None:
@@ -314,11 +339,6 @@ def test_a_genome_without_genes_is_coloured_by_params(benchmark: Path, visit: Op
 
 def test_every_recipe_is_one_of_its_task(benchmark: Path, visit: Open, tmp_path: Path) -> None:
     root = shutil.copytree(benchmark, tmp_path / "copy")
-    with Benchmark.open(root) as planted:
-        names = planted.architectures("autoformer-micro")["arch_id"].to_pylist()
-    for task, recipe in (("digits", "one"), ("flowers", "other")):
-        about = {"task": task, "protocol": "supernet", "recipe": recipe}
-        rows = [accuracy_row(name, place / 100, **about) for place, name in enumerate(names)]
-        write_part(root, "accuracies", rows, f"supernet-{task}")
+    give_each_task_a_recipe(root)
     page = visit(root, space="autoformer-micro", task="all", accuracy="supernet/each", combiners="no")
     assert not page.warning and {"digits", "flowers"} < set(table(page).columns)
