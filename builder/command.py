@@ -30,6 +30,7 @@ from builder.interruption import Terminated, terminable
 from builder.jobs import READERS
 from builder.provenance import Run
 from builder.settings import Settings, register
+from builder.settings.launchers import LauncherSettings
 from store import StoreError
 from store.location import is_refusal
 
@@ -184,12 +185,13 @@ def one_line(error: Exception) -> str:
         return f"Unknown {group[1]} '{group[2]}'. {_suggest(group[2], choices)}"
     key = re.match(r"Could not override '([^']*)'", lines[0])
     if key:
-        known = _keys(Settings)
-        # Of a launcher, Settings know no more than what all of them have.
         owner = getattr(error.__cause__, "object_type", None)
-        if is_dataclass(owner):
-            known += _keys(owner, key[1][: key[1].rfind(".") + 1])
-        return f"Unknown key '{key[1]}'. {_suggest(key[1], known)}"
+        if isinstance(owner, type) and issubclass(owner, LauncherSettings):
+            # Settings know of a launcher only what all of them have.
+            suggestion = _suggest(key[1].removeprefix("launcher."), [*get_type_hints(owner)], "launcher.")
+        else:
+            suggestion = _suggest(key[1], _keys(Settings))
+        return f"Unknown key '{key[1]}'. {suggestion}"
     missing = [line.partition(":")[2].strip() for line in lines[1:] if line.startswith("full_key:")]
     if "missing mandatory value" in lines[0] and missing:
         return f"{missing[0]} is not set. Give it as {missing[0]}=value."
@@ -197,9 +199,12 @@ def one_line(error: Exception) -> str:
     return f"{lines[0].rstrip('.')}: {reason}" if reason else lines[0]
 
 
-def _suggest(name: str, known: list[str]) -> str:
+def _suggest(name: str, known: list[str], group: str = "") -> str:
+    """Return the known name that is meant, or else all of them; they are told with the group before them."""
     close = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(sorted(known))}."
+    if close:
+        return f"Did you mean '{group}{close[0]}'?"
+    return f"Known: {', '.join(group + name for name in sorted(known))}."
 
 
 def _keys(settings: Any, prefix: str = "") -> list[str]:

@@ -59,8 +59,8 @@ def share_out(job: str, settings: Settings, run: Run) -> bool:
         if not launcher.waits:
             return False
         planned = replace(settings, retry_failed=False)  # what failed again has been tried
-    if before >= 0:
-        print(_outcome(job, settings, run))
+    if before >= 0 or not launcher.waits:
+        _print_outcome(job, settings, run)
     return True
 
 
@@ -102,12 +102,15 @@ def _announced(job: str, settings: Settings, blocks: Sequence[Block], costs: Cos
     return f"{job}: {len(blocks)} blocks of {count} architectures; {said}"
 
 
-def _outcome(job: str, settings: Settings, run: Run) -> str:
-    """Return in a line how many of the rows that are wanted of a job are there, and how many failed."""
+def _print_outcome(job: str, settings: Settings, run: Run) -> None:
+    """Print how many of the rows that are wanted of a job are there, and how many of them failed."""
+    wanted = SHARED[job].wanted(settings, run)
+    if wanted is None:
+        return
     with Benchmark.open(run.root) as benchmark:
-        rows = progress(benchmark, [SHARED[job].wanted(settings, run)], [])
+        rows = progress(benchmark, [wanted], [])
     done, failed = (sum(row[name] for row in rows) for name in ("done", "failed"))
-    return f"{job}: {done} rows done, {failed} failed" + ("; job=status says why" if failed else "")
+    print(f"{job}: {done:,} rows done, {failed:,} failed{'; job=status says why' if failed else ''}")
 
 
 def stages(blocks: Sequence[Block]) -> list[list[Block]]:

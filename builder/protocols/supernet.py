@@ -32,6 +32,7 @@ from builder.sanity import write_sanity
 from builder.seeds import derive_seed
 from builder.settings import Settings
 from builder.tasks import Task
+from builder.training.checkpoint import load_checkpoint
 from builder.training.images import SplitImages
 from builder.training.train import Training
 from proxies.probe.outcome import is_out_of_memory
@@ -67,16 +68,22 @@ def run(settings: Settings, run: Run) -> None:
 
 
 def blocks(settings: Settings, run: Run) -> list[Block]:
-    """Return what the table lacks, in blocks; of each seed first the training that the others wait for."""
+    """Return what the table lacks, in blocks; of each seed first the training, if it is not done."""
     chosen = plan.architectures(run.root, settings.space.name, settings.accuracy.architectures)
     found = []
     for seed in settings.accuracy.seeds:
         ledger = Ledger(settings, run, seed)
         todo = _blocks(settings, ledger, chosen)
-        if todo and checkpoint_of(settings) is None:
+        if todo and checkpoint_of(settings) is None and not _is_trained(ledger):
             found.append(_training(ledger))
         found += todo
     return found
+
+
+def _is_trained(ledger: Ledger) -> bool:
+    """Return whether the supernet's checkpoint is there, and of its last epoch."""
+    kept = load_checkpoint(checkpoint_path(ledger))
+    return kept is not None and kept.get("epoch") == ledger.epochs
 
 
 def _training(ledger: Ledger) -> Block:

@@ -35,6 +35,7 @@ PUBLISHED = (
             ["launcher=slurm", "launcher.partiton=gpu"],
             "'launcher.partiton'. Did you mean 'launcher.partition'?",
         ),
+        (["launcher=local", "launcher.partition=gpu"], "Known: launcher.name, launcher.workers."),
         (["launcher=sge"], "Unknown launcher 'sge'. Known: local, ray, slurm."),
         (["launcher=slurm", "launcher.signal_seconds=3481"], "expected at least two minutes less than that"),
         (["launcher=slurm", "launcher.options=[--qos]"], """as in 'launcher.options=["qos=low"]'."""),

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,6 +89,14 @@ def test_a_dry_run_of_what_is_done_measures_nothing(left_alone, vitzero):
     dry = ("job=accuracy", "launcher=local", "dry_run=true")
     code, out, err = vitzero(f"root={left_alone}", *COMMAND, *dry)
     assert (code, out) == (0, "accuracy: nothing to share out\n"), err
+
+
+def test_a_supernet_that_is_trained_is_not_planned_again(left_alone, vitzero, tmp_path):
+    for name in ("architectures", "checkpoints"):
+        shutil.copytree(left_alone / name, tmp_path / name)
+    dry = (f"root={tmp_path}", *COMMAND, "job=accuracy", "launcher=local", "dry_run=true")
+    assert "accuracy: 4 blocks of 8 architectures" in vitzero(*dry)[1]
+    assert "accuracy: 5 blocks of 8 architectures" in vitzero(*dry, "accuracy.seeds=[1]")[1]
 
 
 def test_what_failed_is_told_and_tried_again_whichever_job_it_is_of(vitzero, at_once, tmp_path):
