@@ -14,6 +14,7 @@ NEEDS = {
     "none": "nothing", "shape": "image size", "noise": "image size", "images": "images", "labels": "labels"
 }  # fmt: skip
 
+EMPTY = "No architecture of these params has an accuracy. Widen the window of params."
 NONE = Definition("", DASH, "", "", False, "", "")  # a combiner has no principle and needs no image itself
 
 

@@ -11,7 +11,7 @@ from leaderboard.charts.ranking import intervals
 from leaderboard.filters import command, sidebar
 from leaderboard.page.proxy import choose, draw_scatter, ranked_proxies
 from leaderboard.selection import Filters
-from leaderboard.standing import answered, question, standing
+from leaderboard.standing import EMPTY, answered, question, standing
 from leaderboard.theme import FADED, FAILED
 from leaderboard.words import DASH, STATISTICS, plain
 from store import StoreError
@@ -78,7 +78,7 @@ def show() -> None:
         filters = replace(filters, given="params")
     quick = standing(filters)
     if quick.empty:
-        raise StoreError("No architecture of these params has an accuracy. Widen the window of params.")
+        raise StoreError(EMPTY)
     failed = quick[quick["rho"].isna()]
     if same_architectures(quick):
         filters = replace(filters, shared=tuple(sorted(quick.loc[quick["rho"].notna(), "proxy"])))

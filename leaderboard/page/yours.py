@@ -12,7 +12,7 @@ from leaderboard.charts import proxy as scatters
 from leaderboard.charts.ranking import intervals
 from leaderboard.filters import sidebar
 from leaderboard.selection import Filters
-from leaderboard.standing import described, question
+from leaderboard.standing import EMPTY, described, question
 from leaderboard.words import DASH, plain
 from store import Benchmark, StoreError
 
@@ -151,6 +151,8 @@ def _ranked(own: Benchmark, filters: Filters, name: str) -> Ranked:
     # Asked for by name, it has a row even where it has no score that counts.
     proxies = (*reading.names("proxies"), name)
     ranking = own.overall(**filters.ranking | {"proxies": proxies}).to_pandas()
+    if ranking.empty:
+        raise StoreError(EMPTY)
     best = [proxy for proxy in ranking.dropna(subset="rank")["proxy"] if proxy != name][:BESIDE]
     controls = [row.proxy for row in ranking.itertuples() if row.control and row.proxy not in best]
     pairs = [own.compare(name, proxy, **filters.comparing).to_pandas() for proxy in best + controls]

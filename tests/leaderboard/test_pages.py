@@ -176,7 +176,9 @@ def test_a_combination_of_many_is_held_against_the_best(benchmark: Path, visit: 
     with Benchmark.open(root) as planted:
         names = planted.architectures("autoformer-micro")["arch_id"].to_pylist()
     for place in range(12):
-        rows = [score_row(name, float(hash((name, place)) % 97), proxy=f"a{place:02}") for name in names]
+        rows = [
+            score_row(name, float(int(name, 16) * (place + 3) % 97), proxy=f"a{place:02}") for name in names
+        ]
         write_part(root, "scores", rows, f"a{place:02}")
     page = visit(root, "combine", **SCRATCH, combiner="rank_sum")
     assert metrics(page) and re.search(r"It reads: .* and \d+ more\.", text(page))
@@ -313,6 +315,15 @@ def test_scores_of_a_seed_that_is_not_chosen_are_no_rank(benchmark: Path, visit:
     page = upload(visit(benchmark, "yours", **SCRATCH, seeds="1"), "mine.csv", content)
     assert not page.exception
     assert "none has the proxy seed chosen" in page.warning[0].value
+
+
+def test_your_proxy_in_a_window_without_architectures_is_one_line(benchmark: Path, visit: Open) -> None:
+    content, _ = csv_of(benchmark, 0.9)
+    page = visit(benchmark, "yours", **SCRATCH)
+    least, _ = page.select_slider[0].value
+    page = upload(visit(benchmark, "yours", **SCRATCH, params=f"-{least}"), "mine.csv", content)
+    assert not page.exception
+    assert page.error[0].value.startswith("No architecture of these params")
 
 
 def test_scores_are_still_there_after_a_look_at_another_page(benchmark: Path, visit: Open) -> None:
