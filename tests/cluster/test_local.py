@@ -14,7 +14,7 @@ import torch
 
 from builder import plan
 from builder.command import _compose, checked
-from builder.jobs import score
+from builder.jobs import layers, score
 from builder.launch import local
 from builder.launch.work import work
 from builder.provenance import Run
@@ -117,7 +117,7 @@ def test_the_cost_of_some_proxies_is_not_that_of_all(vitzero, tmp_path):
     assert "nothing like it was measured yet" in vitzero(*told, *dry)[1]
 
 
-def test_layers_are_estimated_by_what_earlier_runs_took(vitzero, tmp_path):
+def test_layers_are_estimated_and_cut_by_what_earlier_runs_took(vitzero, tmp_path):
     vitzero(f"root={tmp_path}", "job=sample", "sample.n=2")
     other = (f"root={tmp_path}", "job=layers", "layers.seeds=[1]", "launcher=local", "dry_run=true")
     _, unknown, _ = vitzero(*other)
@@ -125,6 +125,9 @@ def test_layers_are_estimated_by_what_earlier_runs_took(vitzero, tmp_path):
     vitzero(f"root={tmp_path}", "job=layers", "layers.seeds=[0]")
     _, known, _ = vitzero(*other)
     assert "layers: 1 blocks of 2 architectures; about 0 h 00 min" in known
+    settings = checked(_compose(list(other)))
+    cut = layers.wanted(settings, Run("layers", settings, torch.device("cpu"))).block
+    assert cut > plan.UNMEASURED, "an architecture takes a second, not ten minutes"
 
 
 def test_a_worker_s_mistake_is_one_line(vitzero, tmp_path):
