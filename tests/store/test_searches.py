@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from store import Benchmark, write_part
+from store import Benchmark, StoreError, write_part
 from store.searches import PROGRESS
 from tests.store.planted import accuracy_row, write_architectures, write_run
 
@@ -55,7 +55,8 @@ def test_the_best_so_far_and_how_many_beat_it(tmp_path, names):
     write_part(tmp_path, "searches", [search_row([names[k] for k in order], values)], "s0")
     with Benchmark.open(tmp_path) as benchmark:
         table = benchmark.searches("digits", strategy="evolution", ranker="snip")
-        assert len(benchmark.searches(ranker="params")) == 0
+        with pytest.raises(StoreError, match="Unknown ranker 'params'. Known: snip"):
+            benchmark.searches(ranker="params")
         assert "digits" in benchmark.tasks()
     assert table.schema.equals(PROGRESS, check_metadata=True)
     rows = table.to_pylist()
