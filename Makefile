@@ -17,9 +17,10 @@ test: $(INSTALLED)
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-jobs test-rooms
 
 test-jobs: $(INSTALLED)
-	$(BIN)/python -m pytest tests/builder tests/bench tests/cluster
+	$(BIN)/python -m pytest tests/builder tests/cluster
 test-rooms: $(INSTALLED)
 	$(BIN)/python -m pytest tests --ignore=tests/builder --ignore=tests/bench --ignore=tests/cluster
+	$(BIN)/python -m pytest tests/bench
 
 ## leaderboard: open the page on what was built
 leaderboard: $(INSTALLED)
