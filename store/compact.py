@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from store.benchmark import Benchmark
 from store.errors import StoreError
 from store.location import is_there
-from store.parts import COMPACTED, find_parts
+from store.parts import COMPACTED, RESTLESS, TRIES, find_parts
 from store.schema import TABLES, table
 from store.write import part_name, write_part
 
@@ -20,7 +20,6 @@ from store.write import part_name, write_part
 SMALL_BYTES = 2**24
 MOST_ROWS = 2_000_000
 
-_TRIES = 10
 _T = TypeVar("_T")
 
 # A search's row is written again as the search goes on, under the same name.
@@ -99,14 +98,14 @@ def _while_others_do(root: Path, name: str, act: Callable[[dict[str, list[Path]]
 
     Somebody else had merged them, or taken them out.
     """
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         parts = find_parts(root, {name, "runs"})
         try:
             return act(parts)
         except (FileNotFoundError, StoreError):
             if all(is_there(path) for paths in parts.values() for path in paths):
                 raise
-    raise StoreError(f"{name}: others merge its parts faster than they can be read. Try again later.")
+    raise StoreError(RESTLESS)
 
 
 def _take_away(path: Path, state: tuple[int, float]) -> None:

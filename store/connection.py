@@ -11,7 +11,7 @@ import pyarrow as pa
 from store.copies import copies, original
 from store.errors import StoreError
 from store.location import is_there
-from store.parts import damaged_part
+from store.parts import RESTLESS, TRIES, damaged_part
 from store.schema import TABLES, Table
 
 # Nothing may be looked for on the network, nor among the caller's Python variables, while a table is read.
@@ -25,8 +25,6 @@ READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 # What a file that is gone is to DuckDB: without access to others it does not say so.
 GONE = (duckdb.IOException, duckdb.PermissionException)
-TRIES = 10  # to read parts that are merged into others meanwhile
-RESTLESS = "The parts of the benchmark are merged faster than they can be read. Try again."
 
 # Without the column space, one architecture is found without a join: several times faster.
 LAST_EPOCHS = """

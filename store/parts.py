@@ -14,7 +14,8 @@ from store.schema import SCHEMA_VERSION, TABLES
 
 # What the names of compacted parts begin with.
 COMPACTED = "compacted-"
-_TRIES = 10
+TRIES = 10
+RESTLESS = "The parts of the benchmark are merged faster than they can be read. Try again."
 REPAIR = "Delete it and run its job again, or fetch it again."
 
 
@@ -32,7 +33,7 @@ def find_parts(root: Path, tables: Collection[str] = TABLES) -> dict[str, list[P
         )
     if not any(is_there(root / name) for name in TABLES):
         raise StoreError(f"No benchmark at {root}: expected at least one of the folders {', '.join(TABLES)}.")
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         parts = {name: part_files(root / name) if name in tables else [] for name in TABLES}
         try:
             for name, paths in parts.items():

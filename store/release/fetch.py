@@ -166,9 +166,10 @@ def _checked(folder: Path) -> Manifest:
 def _is_whole(folder: Path) -> bool:
     """Whether a release is there, every file as its manifest says."""
     try:
-        return (folder / NAME).exists() and bool(_checked(folder))
+        _checked(folder)
     except StoreError:
         return False
+    return True
 
 
 def _missing(folder: Path, manifest: Manifest) -> list[File]:
